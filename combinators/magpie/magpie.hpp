@@ -1,0 +1,13 @@
+#pragma once
+
+// Everything of magpie.
+
+#include <magpie/clock.hpp>
+#include <magpie/errors.hpp>
+#include <magpie/gather.hpp>
+#include <magpie/run_blocking.hpp>
+#include <magpie/runtime.hpp>
+#include <magpie/sleep.hpp>
+#include <magpie/task.hpp>
+#include <magpie/task_handle.hpp>
+#include <magpie/yield.hpp>

@@ -1,0 +1,70 @@
+#include "runtime/blocking_pool.hpp"
+
+#include <pthread.h>
+
+#include <iterator>
+#include <utility>
+
+namespace magpie::detail {
+
+blocking_pool::~blocking_pool() {
+  std::unique_lock lock(mutex_);
+  stopping_ = true;
+  arrival_.notify_all();
+  lock.unlock();
+  // Threads no longer move themselves to ended_ once stopping_ is set.
+  for (std::thread& each : threads_) each.join();
+  for (std::thread& each : ended_) each.join();
+}
+
+void blocking_pool::submit(blocking_call_base& call) {
+  std::list<std::thread> ended;
+  {
+    const std::lock_guard lock(mutex_);
+    // Before the call is queued: once it is, it may be made, and gone, at any moment.
+    if (queued_ >= idle_ && threads_.size() < most_) start_thread();
+    call.next = nullptr;
+    (first_ == nullptr ? first_ : last_->next) = &call;
+    last_ = &call;
+    ++queued_;
+    ended.swap(ended_);
+    arrival_.notify_one();
+  }
+  for (std::thread& each : ended) each.join();
+}
+
+void blocking_pool::start_thread() {
+  const auto self = threads_.emplace(threads_.end());
+  try {
+    *self = std::thread([this, self] { loop(self); });
+  } catch (...) {
+    threads_.erase(self);
+    if (threads_.empty()) throw;
+  }
+}
+
+void blocking_pool::loop(std::list<std::thread>::iterator self) {
+  ::pthread_setname_np(::pthread_self(), "magpie-blocking");
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    ++idle_;
+    const bool arrived =
+        arrival_.wait_for(lock, keep_alive, [this] { return first_ != nullptr || stopping_; });
+    --idle_;
+    if (first_ != nullptr) {
+      blocking_call_base& call = *first_;
+      first_ = call.next;
+      --queued_;
+      lock.unlock();
+      call.make();
+      lock.lock();
+    } else if (stopping_) {
+      return;
+    } else if (!arrived) {
+      ended_.splice(ended_.end(), threads_, self);
+      return;
+    }
+  }
+}
+
+}  // namespace magpie::detail

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <list>
+#include <magpie/run_blocking.hpp>
+#include <mutex>
+#include <thread>
+
+namespace magpie::detail {
+
+/// The threads for calls that block: started when a call finds none idle, up to `most`, and ended
+/// when they have had nothing to do for a while. Calls beyond `most` wait in order.
+class blocking_pool {
+ public:
+  explicit blocking_pool(std::size_t most) : most_(most) {}
+
+  /// Every call has been made and its task has ended; joins the threads.
+  ~blocking_pool();
+
+  blocking_pool(const blocking_pool&) = delete;
+  blocking_pool& operator=(const blocking_pool&) = delete;
+
+  /// Has `call` made by one of the threads. Throws std::system_error when the pool has no thread
+  /// and cannot start one; then the call is not made.
+  void submit(blocking_call_base& call);
+
+ private:
+  void loop(std::list<std::thread>::iterator self);
+  void start_thread();
+
+  static constexpr std::chrono::seconds keep_alive{10};
+
+  const std::size_t most_;
+  std::mutex mutex_;  // guards all below
+  std::condition_variable arrival_;
+  blocking_call_base* first_ = nullptr;
+  blocking_call_base* last_ = nullptr;
+  std::size_t queued_ = 0;
+  std::size_t idle_ = 0;
+  std::list<std::thread> threads_;
+  std::list<std::thread> ended_;  // about to return from loop(), to be joined
+  bool stopping_ = false;
+};
+
+}  // namespace magpie::detail

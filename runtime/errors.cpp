@@ -1,0 +1,11 @@
+#include <magpie/errors.hpp>
+
+#include <magpie/task.hpp>
+
+namespace magpie::detail {
+
+void throw_invalid_state(const char* expected) {
+  throw invalid_state(std::string("magpie: expected ") + expected);
+}
+
+}  // namespace magpie::detail

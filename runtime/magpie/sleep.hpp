@@ -1,0 +1,61 @@
+#pragma once
+
+#include <coroutine>
+#include <magpie/clock.hpp>
+#include <magpie/resumption.hpp>
+#include <magpie/timer.hpp>
+#include <type_traits>
+
+namespace magpie {
+
+namespace detail {
+
+class sleep_awaiter {
+ public:
+  explicit sleep_awaiter(time_point deadline) noexcept : deadline_(deadline) {}
+  sleep_awaiter(const sleep_awaiter&) = delete;
+  sleep_awaiter& operator=(const sleep_awaiter&) = delete;
+
+  [[nodiscard]] bool await_ready() const {
+    static_cast<void>(this_worker("a sleep to be awaited in a task on a runtime"));
+    return false;
+  }
+  void await_suspend(std::coroutine_handle<> suspended);
+  void await_resume() const;
+
+ private:
+  const time_point deadline_;
+  resumption resumption_;
+  timer timer_{resumption_};
+};
+
+/// Any duration in nanoseconds, rounded up, so that no sleep is shorter than was asked; what is
+/// out of range becomes the longest or zero.
+template <class Rep, class Period>
+[[nodiscard]] duration saturated(std::chrono::duration<Rep, Period> delay) noexcept {
+  using seconds = std::chrono::duration<double>;
+  // A comparison that a NaN fails too.
+  if (!(seconds(delay) > seconds::zero())) return duration::zero();
+  if (seconds(delay) >= seconds(duration::max())) return duration::max();
+  return std::chrono::ceil<duration>(delay);
+}
+
+}  // namespace detail
+
+/// Awaited, suspends the task until `deadline` has passed: never shorter; when a processor is free,
+/// longer by at most a tick of 66 us and the wake-up. A deadline that has passed already yields
+/// once. The wait allocates nothing.
+///
+/// Throws invalid_state outside of a task, and `cancelled` when the runtime is destroyed meanwhile.
+/// In asyncio: `await asyncio.sleep(...)`.
+[[nodiscard]] inline detail::sleep_awaiter sleep_until(time_point deadline) noexcept {
+  return detail::sleep_awaiter(deadline);
+}
+
+/// sleep_until() the moment `delay` from now. Zero and less yield once.
+template <class Rep, class Period>
+[[nodiscard]] detail::sleep_awaiter sleep_for(std::chrono::duration<Rep, Period> delay) noexcept {
+  return detail::sleep_awaiter(deadline_after(detail::saturated(delay)));
+}
+
+}  // namespace magpie

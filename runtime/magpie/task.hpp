@@ -1,0 +1,262 @@
+#pragma once
+
+#include <coroutine>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <magpie/frame_pool.hpp>
+#include <magpie/result_slot.hpp>
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+namespace magpie {
+
+template <class T>
+class task;
+
+namespace detail {
+
+[[noreturn]] void throw_invalid_state(const char* expected);
+
+/// Whoever is told that a task has ended when that is not a coroutine awaiting it directly: the
+/// state of a spawned task, a slot of a gather. `failure` is where the exception lies, in the
+/// ended frame, or null. Returns the coroutine to go on with on this thread.
+struct completion {
+  using function = std::coroutine_handle<> (*)(completion&, std::exception_ptr* failure) noexcept;
+
+  explicit completion(function end_function) noexcept : on_end(end_function) {}
+
+  function on_end;
+};
+
+/// What a task does when it ends: resume its awaiter, or tell a completion. One tagged word; frames
+/// and completions are at least 8-byte aligned, which leaves the lowest bit for the tag.
+class continuation {
+ public:
+  continuation() noexcept = default;
+  explicit continuation(std::coroutine_handle<> awaiter) noexcept
+      : word_(reinterpret_cast<std::uintptr_t>(awaiter.address())) {}
+  explicit continuation(completion& target) noexcept
+      : word_(reinterpret_cast<std::uintptr_t>(&target) | is_completion) {}
+
+  [[nodiscard]] std::coroutine_handle<> proceed(std::exception_ptr* failure) const noexcept {
+    if ((word_ & is_completion) == 0) {
+      return std::coroutine_handle<>::from_address(reinterpret_cast<void*>(word_));
+    }
+    auto& target = *reinterpret_cast<completion*>(word_ & ~is_completion);
+    return target.on_end(target, failure);
+  }
+
+ private:
+  static constexpr std::uintptr_t is_completion = 1;
+
+  std::uintptr_t word_ = 0;
+};
+
+/// The part of every task's frame that does not depend on its result.
+class promise_base {
+ public:
+  static void* operator new(std::size_t size) { return allocate_frame(size); }
+  static void operator delete(void* frame, std::size_t size) noexcept { free_frame(frame, size); }
+
+  promise_base() noexcept = default;
+  promise_base(const promise_base&) = delete;
+  promise_base& operator=(const promise_base&) = delete;
+
+  [[nodiscard]] std::suspend_always initial_suspend() const noexcept { return {}; }
+
+  struct final_awaiter {
+    [[nodiscard]] bool await_ready() const noexcept { return false; }
+
+    /// A tail call into whatever follows, so that a chain of awaits uses no stack. The frame may
+    /// be gone when proceed() returns.
+    template <class Promise>
+    [[nodiscard]] std::coroutine_handle<> await_suspend(
+        std::coroutine_handle<Promise> ended) const noexcept {
+      promise_base& promise = ended.promise();
+      return promise.then_.proceed(promise.failure_ ? &promise.failure_ : nullptr);
+    }
+
+    void await_resume() const noexcept {}
+  };
+
+  [[nodiscard]] final_awaiter final_suspend() const noexcept { return {}; }
+
+  void unhandled_exception() noexcept { failure_ = std::current_exception(); }
+
+  /// Set once, before the task is started.
+  void set_continuation(continuation then) noexcept { then_ = then; }
+
+ protected:
+  ~promise_base() = default;
+
+  /// The exception leaves the frame with its one consumer.
+  void rethrow_failure() {
+    if (failure_) [[unlikely]]
+      std::rethrow_exception(std::exchange(failure_, nullptr));
+  }
+
+ private:
+  continuation then_;
+  std::exception_ptr failure_;
+};
+
+template <class T>
+class promise final : public promise_base {
+ public:
+  static_assert(!std::is_rvalue_reference_v<T>,
+                "a task returns a value, an lvalue reference or void");
+
+  [[nodiscard]] task<T> get_return_object() noexcept;
+
+  template <class U = T>
+    requires std::is_constructible_v<T, U>
+  void return_value(U&& value) noexcept(std::is_nothrow_constructible_v<T, U>) {
+    result_.fill(std::forward<U>(value));
+  }
+
+  /// After the end: moves the value out, or rethrows.
+  [[nodiscard]] T take() {
+    rethrow_failure();
+    return std::move(result_.get());
+  }
+
+ private:
+  result_slot<T> result_;
+};
+
+template <class T>
+class promise<T&> final : public promise_base {
+ public:
+  [[nodiscard]] task<T&> get_return_object() noexcept;
+
+  void return_value(T& value) noexcept { result_ = std::addressof(value); }
+
+  [[nodiscard]] T& take() {
+    rethrow_failure();
+    return *result_;
+  }
+
+ private:
+  T* result_ = nullptr;
+};
+
+template <>
+class promise<void> final : public promise_base {
+ public:
+  [[nodiscard]] inline task<void> get_return_object() noexcept;
+
+  void return_void() const noexcept {}
+
+  void take() { rethrow_failure(); }
+};
+
+/// Awaits a task: runs it on this thread at once, as part of the awaiting task, and owns its frame.
+template <class T>
+class task_awaiter {
+ public:
+  explicit task_awaiter(std::coroutine_handle<promise<T>> child) noexcept : child_(child) {}
+  task_awaiter(const task_awaiter&) = delete;
+  task_awaiter& operator=(const task_awaiter&) = delete;
+  ~task_awaiter() {
+    if (child_) child_.destroy();
+  }
+
+  [[nodiscard]] bool await_ready() const {
+    if (!child_) [[unlikely]] {
+      throw_invalid_state("a task that has not been awaited, spawned or moved from");
+    }
+    return false;
+  }
+
+  [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<> awaiter) noexcept {
+    child_.promise().set_continuation(continuation(awaiter));
+    return child_;
+  }
+
+  T await_resume() { return child_.promise().take(); }
+
+ private:
+  std::coroutine_handle<promise<T>> child_;
+};
+
+/// How the other headers reach a task's frame.
+struct task_access {
+  template <class T>
+  [[nodiscard]] static std::coroutine_handle<promise<T>> frame(const task<T>& owner) noexcept {
+    return owner.frame_;
+  }
+
+  template <class T>
+  [[nodiscard]] static std::coroutine_handle<promise<T>> release(task<T>&& owner) noexcept {
+    return std::exchange(owner.frame_, nullptr);
+  }
+};
+
+}  // namespace detail
+
+/// A computation that has not started: what a coroutine declared to return it gives its caller.
+///
+/// Nothing runs until the task is awaited (`co_await std::move(t)`, or the call directly), gathered
+/// or spawned, each of which consumes it. Awaiting runs it on the awaiting thread, within the
+/// awaiting task, and costs its frame, nothing more; it gives what the coroutine returns, by value
+/// (or the reference), or throws what it threw. A task that was consumed or moved from is empty;
+/// awaiting it throws invalid_state.
+///
+/// Destroying a task that has not started destroys its frame with its parameters. Frames come from
+/// a pool; the call that creates a task throws std::bad_alloc when there is no memory.
+template <class T = void>
+class [[nodiscard("a task does nothing until it is awaited, gathered or spawned")]] task {
+ public:
+  using promise_type = detail::promise<T>;
+  using value_type = T;
+
+  task(task&& other) noexcept : frame_(std::exchange(other.frame_, nullptr)) {}
+
+  task& operator=(task&& other) noexcept {
+    task(std::move(other)).swap(*this);
+    return *this;
+  }
+
+  ~task() {
+    if (frame_) frame_.destroy();
+  }
+
+  void swap(task& other) noexcept { std::swap(frame_, other.frame_); }
+
+  /// False when empty.
+  [[nodiscard]] explicit operator bool() const noexcept { return frame_ != nullptr; }
+
+  [[nodiscard]] detail::task_awaiter<T> operator co_await() && noexcept {
+    return detail::task_awaiter<T>(std::exchange(frame_, nullptr));
+  }
+
+ private:
+  friend promise_type;
+  friend detail::task_access;
+
+  explicit task(std::coroutine_handle<promise_type> frame) noexcept : frame_(frame) {}
+
+  std::coroutine_handle<promise_type> frame_;
+};
+
+namespace detail {
+
+template <class T>
+task<T> promise<T>::get_return_object() noexcept {
+  return task<T>(std::coroutine_handle<promise>::from_promise(*this));
+}
+
+template <class T>
+task<T&> promise<T&>::get_return_object() noexcept {
+  return task<T&>(std::coroutine_handle<promise>::from_promise(*this));
+}
+
+inline task<void> promise<void>::get_return_object() noexcept {
+  return task<void>(std::coroutine_handle<promise>::from_promise(*this));
+}
+
+}  // namespace detail
+
+}  // namespace magpie

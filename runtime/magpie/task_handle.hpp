@@ -1,0 +1,224 @@
+#pragma once
+
+#include <coroutine>
+#include <exception>
+#include <magpie/check.hpp>
+#include <magpie/errors.hpp>
+#include <magpie/resumption.hpp>
+#include <magpie/task.hpp>
+#include <magpie/task_state.hpp>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+namespace magpie {
+
+namespace detail {
+struct handle_access;
+}
+
+/// A handle of a spawned task of any type: its status, name and failure.
+///
+/// Copies stand for the same task. Handles may be used from any thread, also after the runtime is
+/// gone, and dropping them never stops the task; one handle object is not to be changed while
+/// another thread uses it. A default-constructed or moved-from handle is empty and only good for
+/// assignment, destruction, operator bool and comparison.
+class any_task_handle {
+ public:
+  any_task_handle() noexcept = default;
+  any_task_handle(const any_task_handle& other) noexcept : state_(other.state_) {
+    if (state_ != nullptr) state_->add_handle();
+  }
+  any_task_handle(any_task_handle&& other) noexcept
+      : state_(std::exchange(other.state_, nullptr)) {}
+  any_task_handle& operator=(any_task_handle other) noexcept {
+    std::swap(state_, other.state_);
+    return *this;
+  }
+  ~any_task_handle() {
+    if (state_ != nullptr) state_->drop_handle();
+  }
+
+  [[nodiscard]] explicit operator bool() const noexcept { return state_ != nullptr; }
+  [[nodiscard]] bool operator==(const any_task_handle&) const noexcept = default;
+
+  /// The task has ended; for good. What it did happens before a call that says true.
+  [[nodiscard]] bool done() const noexcept { return state().is_done(); }
+
+  /// The task has ended by `cancelled`.
+  [[nodiscard]] bool cancelled() const noexcept { return status() == task_status::cancelled; }
+
+  [[nodiscard]] task_status status() const noexcept { return state().status(); }
+
+  /// What the task threw, or null when it has a result; counts as observing the failure. Throws
+  /// invalid_state before the end, and `cancelled` when the task was cancelled.
+  [[nodiscard]] std::exception_ptr exception() const { return state().failure(); }
+
+  [[nodiscard]] std::string name() const { return state().name(); }
+
+  /// At any time, done or not. Throws std::bad_alloc.
+  void set_name(std::string_view name) const { state().set_name(name); }
+
+ protected:
+  friend detail::handle_access;
+
+  /// Takes over one handle of the state's count.
+  explicit any_task_handle(detail::task_state_base& state) noexcept : state_(&state) {}
+
+  [[nodiscard]] detail::task_state_base& state() const noexcept {
+    MAGPIE_CHECK(state_ != nullptr, "a handle that stands for a task, not an empty one");
+    return *state_;
+  }
+
+ private:
+  detail::task_state_base* state_ = nullptr;
+};
+
+namespace detail {
+
+struct handle_access {
+  template <class Handle, class State>
+  [[nodiscard]] static Handle adopt(State& state) noexcept {
+    return Handle(state);
+  }
+
+  [[nodiscard]] static any_task_handle share(task_state_base& state) noexcept {
+    state.add_handle();
+    return any_task_handle(state);
+  }
+
+  [[nodiscard]] static task_state_base& state(const any_task_handle& handle) noexcept {
+    return handle.state();
+  }
+
+  /// `handle` is a task_handle<T>.
+  template <class T>
+  [[nodiscard]] static task_state<T>& state_of(const any_task_handle& handle) noexcept {
+    return static_cast<task_state<T>&>(handle.state());
+  }
+};
+
+/// Awaits the end of a spawned task. What derives from it holds a handle of the task.
+class handle_awaiter_base : private waiter {
+ public:
+  handle_awaiter_base(const handle_awaiter_base&) = delete;
+  handle_awaiter_base& operator=(const handle_awaiter_base&) = delete;
+
+  [[nodiscard]] bool await_ready() const;
+  [[nodiscard]] bool await_suspend(std::coroutine_handle<> suspended);
+
+ protected:
+  explicit handle_awaiter_base(task_state_base& awaited) noexcept;
+  ~handle_awaiter_base() = default;
+
+ private:
+  static void wake(waiter& self) noexcept;
+
+  task_state_base& awaited_;
+  scheduler* home_ = nullptr;
+  resumption resumption_;
+};
+
+/// What result() and co_await of an lvalue give.
+template <class T>
+struct result_reference {
+  using type = const T&;
+};
+template <class T>
+struct result_reference<T&> {
+  using type = T&;
+};
+template <>
+struct result_reference<void> {
+  using type = void;
+};
+
+template <class T>
+class shared_handle_awaiter;
+template <class T>
+class taking_handle_awaiter;
+
+}  // namespace detail
+
+/// The handle of a spawned task<T>.
+///
+/// `co_await handle` waits until the task has ended and gives a reference to the result, which
+/// lives as long as any handle does, or throws what the task threw; any number of tasks may await
+/// the same handle, and all get the same outcome. `co_await std::move(handle)` (or of a temporary)
+/// gives the result itself: moved out if this is the last handle, a copy otherwise; when there are
+/// other handles and the type cannot be copied, it throws invalid_state. A task that awaits itself
+/// gets invalid_state.
+template <class T = void>
+class task_handle : public any_task_handle {
+ public:
+  task_handle() noexcept = default;
+
+  /// The result, or what the task threw; invalid_state before the end. The reference lives as long
+  /// as any handle does.
+  typename detail::result_reference<T>::type result() const {
+    state().require_result();
+    if constexpr (!std::is_void_v<T>) {
+      return detail::handle_access::state_of<T>(*this).result();
+    }
+  }
+
+  [[nodiscard]] detail::shared_handle_awaiter<T> operator co_await() const& noexcept {
+    return detail::shared_handle_awaiter<T>(*this);
+  }
+  [[nodiscard]] detail::taking_handle_awaiter<T> operator co_await() && noexcept {
+    return detail::taking_handle_awaiter<T>(std::move(*this));
+  }
+
+ private:
+  friend detail::handle_access;
+
+  explicit task_handle(detail::task_state<T>& state) noexcept : any_task_handle(state) {}
+};
+
+namespace detail {
+
+/// The result of an ended task, out of the last handle if this is it.
+template <class T>
+T take_result(const task_handle<T>& handle) {
+  task_state<T>& state = handle_access::state_of<T>(handle);
+  state.require_result();
+  if constexpr (std::is_reference_v<T>) {
+    return state.result();
+  } else if constexpr (!std::is_void_v<T>) {
+    if (state.has_one_handle()) return std::move(state.result());
+    if constexpr (std::is_copy_constructible_v<T>) {
+      return state.result();
+    } else {
+      throw_invalid_state("the last handle, to take a result that cannot be copied");
+    }
+  }
+}
+
+template <class T>
+class shared_handle_awaiter final : public handle_awaiter_base {
+ public:
+  explicit shared_handle_awaiter(const task_handle<T>& awaited) noexcept
+      : handle_awaiter_base(handle_access::state(awaited)), handle_(awaited) {}
+
+  typename result_reference<T>::type await_resume() const { return handle_.result(); }
+
+ private:
+  const task_handle<T> handle_;
+};
+
+template <class T>
+class taking_handle_awaiter final : public handle_awaiter_base {
+ public:
+  explicit taking_handle_awaiter(task_handle<T>&& awaited) noexcept
+      : handle_awaiter_base(handle_access::state(awaited)), handle_(std::move(awaited)) {}
+
+  T await_resume() const { return take_result(handle_); }
+
+ private:
+  const task_handle<T> handle_;
+};
+
+}  // namespace detail
+
+}  // namespace magpie

@@ -1,0 +1,42 @@
+#include <magpie/asymmetric_fence.hpp>
+
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <magpie/check.hpp>
+
+#if defined(__SANITIZE_THREAD__)
+#define MAGPIE_THREAD_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define MAGPIE_THREAD_SANITIZER 1
+#endif
+#endif
+
+namespace magpie::detail {
+
+std::atomic<bool> asymmetric_fence::symmetric_{true};
+
+namespace {
+
+long membarrier(int command) noexcept { return ::syscall(SYS_membarrier, command, 0, 0); }
+
+}  // namespace
+
+void asymmetric_fence::initialise() noexcept {
+#ifndef MAGPIE_THREAD_SANITIZER
+  if (membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0) {
+    symmetric_.store(false, std::memory_order_seq_cst);
+  }
+#endif
+}
+
+void asymmetric_fence::heavy() noexcept {
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (symmetric_.load(std::memory_order_relaxed)) return;
+  const long result = membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+  MAGPIE_CHECK(result == 0, "membarrier to work after it was registered");
+}
+
+}  // namespace magpie::detail

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <atomic>
+#include <magpie/asymmetric_fence.hpp>
+#include <mutex>
+
+namespace magpie::detail {
+
+/// The synchronisation that a lock-free part is built from, as one template parameter: the standard
+/// library here, the model checker's instrumented types in tests/model.
+struct standard_sync {
+  template <class T>
+  using atomic = std::atomic<T>;
+  using mutex = std::mutex;
+
+  static void light_fence() noexcept { asymmetric_fence::light(); }
+  static void heavy_fence() noexcept { asymmetric_fence::heavy(); }
+};
+
+}  // namespace magpie::detail

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstddef>
+#include <magpie/job.hpp>
+#include <memory>
+
+namespace magpie::detail {
+
+/// The ready jobs of a scheduler that wait for a worker: one FIFO lane a worker, which other
+/// workers may steal from, and shared lanes for everybody else.
+///
+/// The lanes are producer tokens of one moodycamel::ConcurrentQueue. Its try_dequeue may overlook
+/// an item while another thread is at work, so it never proves emptiness; each lane therefore keeps
+/// its own count, and looks_empty() is what parking relies on.
+class ready_queue {
+ public:
+  explicit ready_queue(std::size_t workers);
+  ~ready_queue();
+  ready_queue(const ready_queue&) = delete;
+  ready_queue& operator=(const ready_queue&) = delete;
+
+  /// Only the worker `worker` pushes to its lane.
+  void push(std::size_t worker, job& item);
+  /// Any thread; the pushes of one thread stay in order.
+  void push_shared(job& item);
+
+  /// Any thread; null when nothing was seen.
+  [[nodiscard]] job* pop(std::size_t worker) noexcept;
+  [[nodiscard]] job* pop_shared() noexcept;
+
+  /// False when an item that was pushed before (in the order that the caller's fence makes) has
+  /// not been taken yet.
+  [[nodiscard]] bool looks_empty() const noexcept;
+
+ private:
+  struct lanes;
+  const std::unique_ptr<lanes> lanes_;
+};
+
+}  // namespace magpie::detail

@@ -1,0 +1,123 @@
+#include "scheduler/timekeeper.hpp"
+
+#include <pthread.h>
+#include <sys/prctl.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "scheduler/futex.hpp"
+
+namespace magpie::detail {
+
+timekeeper::timekeeper(std::size_t shards, submit_function submit, void* context)
+    : submit_(submit), context_(context) {
+  for (std::size_t i = 0; i < shards; ++i) shards_.emplace_back(tick_before(clock::now()));
+  thread_ = std::thread([this] { loop(); });
+}
+
+timekeeper::~timekeeper() {
+  stopping_.store(true, std::memory_order_release);
+  calls_.fetch_add(1, std::memory_order_release);
+  futex_wake_one(calls_);
+  thread_.join();
+}
+
+void timekeeper::arm(std::size_t shard_index, timer& item, time_point deadline) {
+  shard& home = shards_[shard_index];
+  item.shard = shard_index;
+  const std::uint64_t tick = tick_after(deadline);
+  bool flushed = false;
+  {
+    const std::lock_guard lock(home.mutex);
+    flushed = home.flushed;
+    if (!flushed) home.wheel.insert(item, tick);
+  }
+  // An armed `item` may have expired by now and be gone.
+  if (flushed) {
+    item.outcome = timer::state::flushed;
+    submit_(context_, item.target);
+  } else if (tick < sleeping_to_.load(std::memory_order_acquire)) {
+    calls_.fetch_add(1, std::memory_order_release);
+    futex_wake_one(calls_);
+  }
+}
+
+bool timekeeper::disarm(timer& item) noexcept {
+  shard& home = shards_[item.shard];
+  const std::lock_guard lock(home.mutex);
+  return home.wheel.cancel(item);
+}
+
+void timekeeper::flush() {
+  for (shard& each : shards_) {
+    timer_node* pending = nullptr;
+    {
+      const std::lock_guard lock(each.mutex);
+      each.flushed = true;
+      pending = each.wheel.advance(std::numeric_limits<std::uint64_t>::max());
+    }
+    hand_on(pending, timer::state::flushed);
+  }
+}
+
+void timekeeper::loop() {
+  ::pthread_setname_np(::pthread_self(), "magpie-time");
+  ::prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);  // nanoseconds; the default of 50 us is lateness
+  while (!stopping_.load(std::memory_order_acquire)) {
+    const std::uint32_t calls = calls_.load(std::memory_order_acquire);
+    for (shard& each : shards_) {
+      timer_node* expired = nullptr;
+      {
+        const std::lock_guard lock(each.mutex);
+        expired = each.wheel.advance(tick_before(clock::now()));
+      }
+      hand_on(expired, timer::state::expired);
+    }
+    sleeping_to_.store(not_known_yet, std::memory_order_release);
+    const std::uint64_t first = first_tick();
+    sleeping_to_.store(first, std::memory_order_release);
+    if (first == not_known_yet) {
+      futex_wait(calls_, calls);
+    } else {
+      futex_wait(calls_, calls, start_of(first));
+    }
+    sleeping_to_.store(is_awake, std::memory_order_release);
+  }
+}
+
+void timekeeper::hand_on(timer_node* expired, timer::state outcome) {
+  while (expired != nullptr) {
+    auto& item = static_cast<timer&>(*expired);
+    expired = expired->next;  // read first: the job may destroy its timer at once
+    item.outcome = outcome;
+    submit_(context_, item.target);
+  }
+}
+
+std::uint64_t timekeeper::first_tick() {
+  std::uint64_t first = not_known_yet;
+  for (shard& each : shards_) {
+    const std::lock_guard lock(each.mutex);
+    first = std::min(first, each.wheel.next_tick().value_or(not_known_yet));
+  }
+  return first;
+}
+
+std::uint64_t timekeeper::tick_after(time_point deadline) noexcept {
+  const std::int64_t since_start = std::max<std::int64_t>(deadline.time_since_epoch().count(), 0);
+  const auto count = static_cast<std::uint64_t>(since_start);
+  return (count >> tick_bits) + ((count & ((std::uint64_t{1} << tick_bits) - 1)) != 0 ? 1 : 0);
+}
+
+std::uint64_t timekeeper::tick_before(time_point now) noexcept {
+  return static_cast<std::uint64_t>(now.time_since_epoch().count()) >> tick_bits;
+}
+
+time_point timekeeper::start_of(std::uint64_t tick) noexcept {
+  constexpr auto last = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+  if (tick > last >> tick_bits) return time_point::max();
+  return time_point(duration(static_cast<std::int64_t>(tick << tick_bits)));
+}
+
+}  // namespace magpie::detail

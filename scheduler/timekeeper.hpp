@@ -1,0 +1,69 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <magpie/clock.hpp>
+#include <magpie/timer.hpp>
+#include <mutex>
+#include <thread>
+
+#include "scheduler/timer_wheel.hpp"
+
+namespace magpie::detail {
+
+/// The thread for all that time drives. Timers lie in shards, one for each worker, each a wheel
+/// under a lock that is held for a few instructions; the timekeeper sleeps until the earliest of
+/// them and hands expired timers' jobs to `submit`. Because it is no worker, timers fire on time
+/// while every worker computes.
+class timekeeper {
+ public:
+  using submit_function = void (*)(void* context, job& item);
+
+  timekeeper(std::size_t shards, submit_function submit, void* context);
+  ~timekeeper();
+  timekeeper(const timekeeper&) = delete;
+  timekeeper& operator=(const timekeeper&) = delete;
+
+  void arm(std::size_t shard, timer& item, time_point deadline);
+  [[nodiscard]] bool disarm(timer& item) noexcept;
+  void flush();
+
+ private:
+  // 65.5 us: a timer is late by at most one tick and the time that its thread takes to wake.
+  static constexpr unsigned tick_bits = 16;
+
+  struct shard {
+    explicit shard(std::uint64_t now) : wheel(now) {}
+
+    std::mutex mutex;
+    timer_wheel wheel;     // guarded by mutex
+    bool flushed = false;  // guarded by mutex
+  };
+
+  void loop();
+  void hand_on(timer_node* expired, timer::state outcome);
+  [[nodiscard]] std::uint64_t first_tick();
+
+  static std::uint64_t tick_after(time_point deadline) noexcept;
+  static std::uint64_t tick_before(time_point now) noexcept;
+  static time_point start_of(std::uint64_t tick) noexcept;
+
+  static constexpr std::uint64_t is_awake = 0;
+  static constexpr std::uint64_t not_known_yet = ~std::uint64_t{0};
+
+  const submit_function submit_;
+  void* const context_;
+  std::deque<shard> shards_;
+  // The tick that the thread sleeps to. Written by the thread only. is_awake: it will look through
+  // all shards before it sleeps, nobody needs to wake it. not_known_yet: it is looking, whoever
+  // arms a timer wakes it. An arm that comes after the thread's look at its shard has, by the
+  // shard's mutex, also the store before that look behind it, so it cannot see is_awake.
+  std::atomic<std::uint64_t> sleeping_to_{is_awake};
+  // Futex word of the thread; grows by one whenever it must look again.
+  std::atomic<std::uint32_t> calls_{0};
+  std::atomic<bool> stopping_{false};  // false -> true by the destructor, before a call
+  std::thread thread_;
+};
+
+}  // namespace magpie::detail
