@@ -5,7 +5,6 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
-#include <mutex>
 #include <new>
 
 namespace magpie::detail {
@@ -79,10 +78,15 @@ void ready_queue::push(std::size_t worker, job& item) {
   push_to(lanes_->items, lanes_->own[worker], item);
 }
 
-void ready_queue::push_shared(job& item) {
+std::unique_lock<std::mutex> ready_queue::push_shared(job& item) {
   lanes::shared_lane& lane = lanes_->shared[shared_lane_of_this_thread()];
-  const std::lock_guard lock(lane.producers);
+  std::unique_lock lock(lane.producers);
   push_to(lanes_->items, lane, item);
+  return lock;
+}
+
+void ready_queue::wait_for_callers() {
+  for (lanes::shared_lane& each : lanes_->shared) const std::lock_guard lock(each.producers);
 }
 
 job* ready_queue::pop(std::size_t worker) noexcept {

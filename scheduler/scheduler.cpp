@@ -21,7 +21,10 @@ worker_pool::worker_pool(scheduler& home, std::size_t worker_count)
   }
 }
 
-worker_pool::~worker_pool() { stop(); }
+worker_pool::~worker_pool() {
+  ready.wait_for_callers();
+  stop();
+}
 
 void worker_pool::stop() noexcept {
   stopping_.store(true, std::memory_order_release);
@@ -30,7 +33,7 @@ void worker_pool::stop() noexcept {
 }
 
 void worker_pool::submit(job& item) {
-  ready.push_shared(item);
+  const auto visit = ready.push_shared(item);
   sleepers.notify();
 }
 

@@ -58,7 +58,7 @@ class gather_awaiter {
     return join_.start(slots_.data(), sizeof...(Ts), parent);
   }
 
-  [[nodiscard]] std::tuple<gathered<Ts>...> await_resume() {
+  std::tuple<gathered<Ts>...> await_resume() {
     join_.rethrow_first_failure();
     // Braces, so that the results are taken in order.
     return std::apply(

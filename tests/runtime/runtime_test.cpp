@@ -1,0 +1,226 @@
+#include <magpie/runtime.hpp>
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <magpie/errors.hpp>
+#include <magpie/sleep.hpp>
+#include <magpie/yield.hpp>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+#include "support/counted.hpp"
+#include "support/worker_counts.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using magpie::test::counted;
+
+class runtime : public magpie::test::each_worker_count {};
+MAGPIE_FOR_EACH_WORKER_COUNT(runtime);
+
+magpie::task<int> give(int value) { co_return value; }
+
+// Rule 83: block_on.
+
+TEST_P(runtime, block_on_returns_the_result_or_rethrows) {
+  magpie::runtime runtime{{.workers = GetParam()}};
+  const auto fail = []() -> magpie::task<int> {
+    co_await magpie::yield();
+    throw std::out_of_range("far");
+  };
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_EQ(runtime.block_on(give(i)), i);
+    EXPECT_THROW(runtime.block_on(fail()), std::out_of_range);
+  }
+}
+
+TEST_P(runtime, block_on_is_refused_on_a_worker_and_destroys_the_task) {
+  magpie::runtime runtime{{.workers = GetParam()}};
+  magpie::runtime other{{.workers = 1}};
+  const auto hold = [](counted parameter) -> magpie::task<int> { co_return parameter.value; };
+  const auto misuse = [&hold](magpie::runtime& target) -> magpie::task<bool> {
+    try {
+      target.block_on(hold(counted(1)));
+    } catch (const magpie::invalid_state&) {
+      co_return true;
+    }
+    co_return false;
+  };
+  EXPECT_TRUE(runtime.block_on(misuse(runtime)));
+  EXPECT_TRUE(runtime.block_on(misuse(other)));
+  EXPECT_EQ(counted::alive(), 0);
+}
+
+TEST_P(runtime, block_on_serves_many_threads_at_once) {
+  magpie::runtime runtime{{.workers = GetParam()}};
+  std::vector<std::thread> threads;
+  std::atomic<int> sum{0};
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 200; ++i) sum += runtime.block_on(give(1));
+    });
+  }
+  for (std::thread& each : threads) each.join();
+  EXPECT_EQ(sum, 800);
+}
+
+// Rule 88: one task never runs on two workers at once, and what happened before a suspension is
+// visible after it.
+
+TEST_P(runtime, runs_a_task_on_one_worker_at_a_time_with_its_past_visible) {
+  magpie::runtime runtime{{.workers = GetParam()}};
+  const auto work = [](int rounds) -> magpie::task<int> {
+    int plain = 0;  // torn or stale, or a report of ThreadSanitizer, if the promise were broken
+    for (int i = 0; i < rounds; ++i) {
+      ++plain;
+      co_await magpie::yield();
+      if (i % 16 == 0) co_await magpie::sleep_for(1us);
+    }
+    co_return plain;
+  };
+  std::vector<magpie::task_handle<int>> handles;
+  for (int i = 0; i < 16; ++i) handles.push_back(runtime.spawn(work(500)));
+  for (const auto& handle : handles) {
+    while (!handle.done()) std::this_thread::yield();
+    EXPECT_EQ(handle.result(), 500);
+  }
+}
+
+TEST_P(runtime, makes_what_the_spawner_did_visible_to_the_task) {
+  magpie::runtime runtime{{.workers = GetParam()}};
+  const auto read = [](const int* plain) -> magpie::task<int> { co_return *plain; };
+  for (int i = 0; i < 500; ++i) {
+    auto plain = std::make_unique<int>(i);
+    EXPECT_EQ(runtime.block_on(read(plain.get())), i);
+  }
+}
+
+// The end of a runtime.
+
+TEST_P(runtime, runs_all_its_tasks_to_their_end_before_it_is_gone) {
+  std::atomic<int> ended{0};
+  const auto child = [&ended]() -> magpie::task<> {
+    co_await magpie::yield();
+    ++ended;
+  };
+  const auto parent = [&]() -> magpie::task<> {
+    for (int i = 0; i < 10; ++i) {
+      co_await magpie::yield();
+      magpie::spawn(child());
+    }
+    ++ended;
+  };
+  {
+    magpie::runtime runtime{{.workers = GetParam()}};
+    for (int i = 0; i < 50; ++i) runtime.spawn(parent());
+  }
+  EXPECT_EQ(ended, 50 * 11);
+}
+
+TEST_P(runtime, wakes_its_sleepers_with_cancelled_when_it_is_destroyed) {
+  magpie::task_handle<> sleeper;
+  magpie::task_handle<int> stubborn;
+  {
+    magpie::runtime runtime{{.workers = GetParam()}};
+    const auto sleep = []() -> magpie::task<> { co_await magpie::sleep_for(1h); };
+    const auto swallow = []() -> magpie::task<int> {
+      int woken = 0;
+      for (int i = 0; i < 3; ++i) {
+        try {
+          co_await magpie::sleep_for(1h);
+        } catch (const magpie::cancelled&) {
+          ++woken;
+        }
+      }
+      co_return woken;
+    };
+    sleeper = runtime.spawn(sleep());
+    stubborn = runtime.spawn(swallow());
+    const auto settle = []() -> magpie::task<> {
+      for (int i = 0; i < 200; ++i) co_await magpie::yield();
+    };
+    runtime.block_on(settle());
+  }
+  EXPECT_TRUE(sleeper.cancelled());
+  EXPECT_EQ(stubborn.result(), 3);
+}
+
+TEST_P(runtime, starts_and_stops_over_and_over) {
+  for (int i = 0; i < 100; ++i) {
+    magpie::runtime runtime{{.workers = GetParam()}};
+    auto handle = runtime.spawn(give(i));
+    if (i % 2 == 0) EXPECT_EQ(runtime.block_on(give(i)), i);
+  }
+}
+
+TEST(runtime_alone, may_live_beside_others) {
+  magpie::runtime first{{.workers = 1}};
+  magpie::runtime second{{.workers = 2}};
+  std::optional<magpie::runtime> third(std::in_place, magpie::runtime_options{.workers = 3});
+  const auto count = [](magpie::runtime& other) -> magpie::task<std::size_t> {
+    const auto here = magpie::spawn(give(1));
+    const auto there = other.spawn(give(2));
+    const int& own = co_await here;
+    const int& foreign = co_await there;
+    co_return static_cast<std::size_t>(own + foreign);
+  };
+  EXPECT_EQ(first.block_on(count(second)), 3U);
+  EXPECT_EQ(second.block_on(count(*third)), 3U);
+  third.reset();
+  EXPECT_EQ(second.block_on(count(first)), 3U);
+}
+
+TEST(runtime_alone, has_as_many_workers_as_were_asked_for) {
+  EXPECT_EQ(magpie::runtime({.workers = 3}).worker_count(), 3U);
+  const magpie::runtime runtime;
+  EXPECT_GE(runtime.worker_count(), 1U);
+  EXPECT_LE(runtime.worker_count(), std::thread::hardware_concurrency());
+  EXPECT_EQ(runtime.statistics().workers.size(), runtime.worker_count());
+}
+
+TEST(runtime_alone, says_what_was_expected_of_options) {
+  const auto message_of = [](const magpie::runtime_options& options) -> std::string {
+    try {
+      const magpie::runtime runtime(options);
+    } catch (const magpie::invalid_state& error) {
+      return error.what();
+    }
+    return "nothing thrown";
+  };
+  EXPECT_EQ(message_of({.workers = 0}),
+            "magpie: expected runtime_options::workers to be automatic or 1 to 4096");
+  EXPECT_EQ(message_of({.workers = 4097}), message_of({.workers = 0}));
+  EXPECT_EQ(message_of({.max_blocking_threads = 0}),
+            "magpie: expected runtime_options::max_blocking_threads to be at least 1");
+}
+
+TEST(runtime_alone, must_not_be_destroyed_by_its_own_worker) {
+  const auto suicide = [] {
+    auto owner = std::make_unique<magpie::runtime>(magpie::runtime_options{.workers = 1});
+    const auto destroy = [](std::unique_ptr<magpie::runtime>& victim) -> magpie::task<> {
+      victim.reset();
+      co_return;
+    };
+    owner->block_on(destroy(owner));
+  };
+  EXPECT_DEATH(suicide(), "expected a runtime to be destroyed on a thread that is not one of its");
+}
+
+TEST(runtime_alone, spawn_outside_of_a_task_is_an_error) {
+  EXPECT_THROW(static_cast<void>(magpie::spawn(give(1))), magpie::invalid_state);
+}
+
+TEST_P(runtime, counts_what_its_workers_do) {
+  magpie::runtime runtime{{.workers = GetParam()}};
+  for (int i = 0; i < 10; ++i) runtime.block_on(give(i));
+  std::uint64_t jobs = 0;
+  for (const auto& worker : runtime.statistics().workers) jobs += worker.jobs;
+  EXPECT_EQ(jobs, 10U);
+}
+
+}  // namespace
