@@ -15,7 +15,8 @@ class registry {
  public:
   explicit registry(std::size_t shards);
 
-  void add(task_state_base& task, std::size_t shard);
+  /// False when the registry is closed.
+  [[nodiscard]] bool add(task_state_base& task, std::size_t shard);
   void remove(task_state_base& task) noexcept;
 
   /// Calls `visit` with each live task. Its lock is held, so `visit` takes a handle and no more.
@@ -27,19 +28,21 @@ class registry {
     }
   }
 
-  /// Blocks until no task is alive. Tasks may still spawn others meanwhile.
-  void wait_until_empty();
+  /// Blocks until no task is alive; from then on none can be added. Tasks may still spawn others
+  /// meanwhile.
+  void close_when_empty();
 
  private:
   struct alignas(64) shard {
     std::mutex mutex;
     task_state_base* first = nullptr;  // guarded by mutex
+    bool closed = false;               // guarded by mutex
   };
 
-  [[nodiscard]] bool is_empty();
+  [[nodiscard]] bool close_if_empty();
 
   std::deque<shard> shards_;
-  // false -> true once, before wait_until_empty() looks the first time; remove() reads it after its
+  // false -> true once, before close_when_empty() looks the first time; remove() reads it after its
   // shard's lock was released, so that either the look or the notification sees the removal.
   std::atomic<bool> awaited_{false};
   std::mutex emptied_mutex_;

@@ -1,8 +1,11 @@
 #include <magpie/runtime.hpp>
 
+#include <atomic>
 #include <cstdio>
 #include <magpie/check.hpp>
 #include <magpie/errors.hpp>
+#include <mutex>
+#include <unordered_map>
 
 #include "runtime/runtime_core.hpp"
 
@@ -14,6 +17,23 @@ namespace {
 
 /// One shard for each worker, and one for all other threads.
 std::size_t shards_for(const runtime_options& settings) { return settings.workers + 1; }
+
+/// The runtimes of the process, for what may outlive its runtime and asks before it goes there.
+/// Lives for ever, as handles may.
+struct living_runtimes {
+  std::mutex mutex;
+  std::unordered_map<std::uint64_t, runtime_core*> by_id;  // guarded by mutex
+
+  static living_runtimes& instance() {
+    static auto* const living = new living_runtimes;
+    return *living;
+  }
+
+  static std::uint64_t next_id() noexcept {
+    static std::atomic<std::uint64_t> next{1};
+    return next.fetch_add(1, std::memory_order_relaxed);
+  }
+};
 
 runtime_options checked(runtime_options settings) {
   if (settings.workers == runtime_options::automatic) settings.workers = available_processors();
@@ -29,16 +49,33 @@ runtime_options checked(runtime_options settings) {
 }  // namespace
 
 runtime_core::runtime_core(const runtime_options& settings)
-    : options(checked(settings)),
+    : id(living_runtimes::next_id()),
+      options(checked(settings)),
       tasks(shards_for(options)),
       jobs({.workers = options.workers, .owner = this}),
-      blocking(options.max_blocking_threads) {}
+      blocking(options.max_blocking_threads) {
+  living_runtimes& living = living_runtimes::instance();
+  const std::lock_guard lock(living.mutex);
+  living.by_id.emplace(id, this);
+}
 
 runtime_core::~runtime_core() {
   MAGPIE_CHECK(worker_here() == nullptr,
                "a runtime to be destroyed on a thread that is not one of its workers");
   jobs.flush_timers();
-  tasks.wait_until_empty();
+  tasks.close_when_empty();
+  living_runtimes& living = living_runtimes::instance();
+  const std::lock_guard lock(living.mutex);
+  living.by_id.erase(id);
+}
+
+bool runtime_core::visit(std::uint64_t id, const std::function<void(runtime_core&)>& visit) {
+  living_runtimes& living = living_runtimes::instance();
+  const std::lock_guard lock(living.mutex);
+  const auto found = living.by_id.find(id);
+  if (found == living.by_id.end()) return false;
+  visit(*found->second);
+  return true;
 }
 
 worker* runtime_core::worker_here() noexcept {

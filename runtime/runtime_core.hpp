@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <magpie/runtime.hpp>
 #include <magpie/scheduler.hpp>
 #include <magpie/worker.hpp>
@@ -25,9 +27,14 @@ class runtime_core {
     return *static_cast<runtime_core*>(here.home().owner());
   }
 
+  /// Calls `visit` with the runtime of that identity, which will not end meanwhile; false when it
+  /// has ended.
+  static bool visit(std::uint64_t id, const std::function<void(runtime_core&)>& visit);
+
   /// The caller's worker, when it is one of this runtime's.
   [[nodiscard]] worker* worker_here() noexcept;
 
+  const std::uint64_t id;  // never used again in this process
   const runtime_options options;
   registry tasks;
   scheduler jobs;

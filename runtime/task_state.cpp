@@ -3,8 +3,10 @@
 #include <array>
 #include <condition_variable>
 #include <magpie/errors.hpp>
+#include <memory>
 #include <mutex>
 
+#include "runtime/done_callbacks.hpp"
 #include "runtime/runtime_core.hpp"
 
 namespace magpie::detail {
@@ -88,6 +90,7 @@ task_state_base::task_state_base(completion::function end_function, dispose_func
 
 task_state_base::~task_state_base() {
   if (frame_) frame_.destroy();  // it was never launched
+  delete callbacks_.load(std::memory_order_acquire);
   delete name_;
 }
 
@@ -104,7 +107,9 @@ void task_state_base::launch(runtime_core& core, const spawn_options& options) {
   } guard{this};
   if (!options.name.empty()) name_ = new std::string(options.name);
   const worker* const here = core.worker_here();
-  core.tasks.add(*this, here != nullptr ? here->index() : core.options.workers);
+  if (!core.tasks.add(*this, here != nullptr ? here->index() : core.options.workers)) {
+    throw_invalid_state("a runtime to spawn on that is not being destroyed");
+  }
   try {
     core.jobs.submit(*this);
   } catch (...) {
@@ -130,6 +135,42 @@ task_state_base::wait_result task_state_base::add_waiter(waiter& who) noexcept {
   return wait_result::registered;
 }
 
+done_callback_id task_state_base::add_done_callback(done_callback callback) {
+  static std::atomic<std::uint64_t> next_id{1};
+  const done_callback_id id{next_id.fetch_add(1, std::memory_order_relaxed)};
+  done_callbacks& all = callbacks();
+  if (!all.add(id, std::move(callback))) return id;
+  // The task has ended, and perhaps its runtime too.
+  const auto submit = [this](runtime_core& home) { submit_callbacks(home); };
+  if (!runtime_core::visit(home_id_, submit)) {
+    all.withdraw(id);
+    throw_invalid_state("the runtime of an ended task to exist, to run a done callback");
+  }
+  return id;
+}
+
+std::size_t task_state_base::remove_done_callback(done_callback_id id) noexcept {
+  done_callbacks* const existing = callbacks_.load(std::memory_order_acquire);
+  return existing != nullptr ? existing->remove(id) : 0;
+}
+
+done_callbacks& task_state_base::callbacks() {
+  done_callbacks* existing = callbacks_.load(std::memory_order_acquire);
+  if (existing == nullptr) {
+    auto made = std::make_unique<done_callbacks>(*this);
+    if (callbacks_.compare_exchange_strong(existing, made.get(), std::memory_order_seq_cst)) {
+      existing = made.release();
+    }
+  }
+  return *existing;
+}
+
+/// The job holds a handle, so that the state, and with it the job, outlives its run.
+void task_state_base::submit_callbacks(runtime_core& home) {
+  add_handle();
+  home.jobs.submit(*callbacks_.load(std::memory_order_acquire));
+}
+
 void task_state_base::wait() {
   blocked_thread here;
   if (add_waiter(here) == wait_result::registered) here.wait();
@@ -141,9 +182,14 @@ void task_state_base::finish(std::exception_ptr failure) noexcept {
   const bool was_cancelled = failure && is_cancellation(failure);
   failure_ = std::move(failure);
   status_ = was_cancelled ? task_status::cancelled : task_status::finished;
+  runtime_core& home = *home_;
+  home_id_ = home.id;
   // Before the end can be seen, so that the registry lists no task that is done.
-  home_->tasks.remove(*this);
-  waiter* waiting = waiters_.exchange(ended_mark(), std::memory_order_acq_rel);
+  home.tasks.remove(*this);
+  waiter* waiting = waiters_.exchange(ended_mark(), std::memory_order_seq_cst);
+  if (done_callbacks* const callbacks = callbacks_.load(std::memory_order_seq_cst)) {
+    if (callbacks->task_ended()) submit_callbacks(home);
+  }
   // Each waiter holds a handle, so the state may go only if nobody waits.
   if (references_.fetch_sub(still_running, std::memory_order_acq_rel) == still_running) dispose();
   for (waiter* each = reversed(waiting); each != nullptr;) {
@@ -181,13 +227,16 @@ void task_state_base::set_name(std::string_view name) {
   delete replacement;
 }
 
+void task_state_base::report(const std::exception_ptr& error) const noexcept {
+  if (on_unobserved_ == nullptr) return;
+  const std::string own_name = name();
+  on_unobserved_({own_name, error});
+}
+
 void task_state_base::dispose() noexcept {
   const bool unobserved =
       failure_ && status_ == task_status::finished && !observed_.load(std::memory_order_relaxed);
-  if (unobserved && on_unobserved_ != nullptr) {
-    const std::string own_name = name();
-    on_unobserved_({own_name, failure_});
-  }
+  if (unobserved) report(failure_);
   dispose_(*this);
 }
 

@@ -55,6 +55,19 @@ class any_task_handle {
   /// invalid_state before the end, and `cancelled` when the task was cancelled.
   [[nodiscard]] std::exception_ptr exception() const { return state().failure(); }
 
+  /// Has `callback(handle)` called on a worker once the task is done, never before this call
+  /// returns on the calling thread. Callbacks of one task run one after the other, in order of
+  /// registration, outside of any task; what they throw goes to runtime_options::on_unobserved.
+  /// Throws std::bad_alloc, and invalid_state when the task and its runtime have ended.
+  done_callback_id add_done_callback(done_callback callback) const {
+    return state().add_done_callback(std::move(callback));
+  }
+
+  /// Removes a callback that has not been started; returns how many that were, 1 or 0.
+  std::size_t remove_done_callback(done_callback_id id) const noexcept {
+    return state().remove_done_callback(id);
+  }
+
   [[nodiscard]] std::string name() const { return state().name(); }
 
   /// At any time, done or not. Throws std::bad_alloc.

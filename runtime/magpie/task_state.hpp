@@ -4,6 +4,7 @@
 #include <coroutine>
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <magpie/job.hpp>
 #include <magpie/resumption.hpp>
 #include <magpie/task.hpp>
@@ -29,8 +30,17 @@ struct spawn_options {
   std::string_view name = {};
 };
 
+class any_task_handle;
+
+/// Called with a handle of the task that has ended.
+using done_callback = std::function<void(const any_task_handle&)>;
+
+/// What task_handle::add_done_callback() gives, for removal. Unique in the process.
+enum class done_callback_id : std::uint64_t {};
+
 namespace detail {
 
+class done_callbacks;
 class runtime_core;
 
 /// Somebody who waits for a spawned task to end. Lives in the waiter, who holds a handle.
@@ -55,7 +65,7 @@ class task_state_base : public job, public completion {
   // Ended or not.
 
   [[nodiscard]] bool is_done() const noexcept {
-    return waiters_.load(std::memory_order_acquire) == ended_mark();
+    return waiters_.load(std::memory_order_seq_cst) == ended_mark();
   }
   [[nodiscard]] task_status status() const noexcept {
     return is_done() ? status_ : task_status::pending;
@@ -73,6 +83,13 @@ class task_state_base : public job, public completion {
   [[nodiscard]] std::exception_ptr failure();
   /// After the end: throws invalid_state before it, the task's own exception after a failure.
   void require_result();
+
+  /// The done callbacks. Any thread at any time.
+  done_callback_id add_done_callback(done_callback callback);
+  std::size_t remove_done_callback(done_callback_id id) noexcept;
+
+  /// Tells the hook of a failure that nobody will see otherwise.
+  void report(const std::exception_ptr& error) const noexcept;
 
   // The name. Any thread at any time.
 
@@ -119,6 +136,8 @@ class task_state_base : public job, public completion {
 
   static void run_first(job& self, worker& here) noexcept;
   void dispose() noexcept;
+  [[nodiscard]] done_callbacks& callbacks();
+  void submit_callbacks(runtime_core& home);
 
   // null: running, nobody waits. A waiter: running, head of the list of waiters, newest first.
   //   ended_mark(): ended; for ever.
@@ -137,8 +156,18 @@ class task_state_base : public job, public completion {
   task_status status_ = task_status::pending;
   std::exception_ptr failure_;
 
-  // Fixed at launch.
-  runtime_core* home_ = nullptr;
+  // null, then for good the object that holds the done callbacks: moved once, by compare-exchange.
+  // finish stores the end and then looks here; add_done_callback stores here and then looks for the
+  // end: all four seq_cst, so that at least one of them sees the other.
+  std::atomic<done_callbacks*> callbacks_{nullptr};
+
+  // Fixed at launch, but for the home: a pointer while the task runs, which keeps the runtime
+  // alive; its identity, written before the end is published, when the state may outlive the
+  // runtime.
+  union {
+    runtime_core* home_ = nullptr;
+    std::uint64_t home_id_;
+  };
   unobserved_hook on_unobserved_ = nullptr;
   const dispose_function dispose_;
   std::uint64_t number_ = 0;

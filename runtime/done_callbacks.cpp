@@ -1,0 +1,60 @@
+#include "runtime/done_callbacks.hpp"
+
+#include <utility>
+
+#include "runtime/runtime_core.hpp"
+
+namespace magpie::detail {
+
+bool done_callbacks::add(done_callback_id id, done_callback callback) {
+  const std::lock_guard lock(mutex_);
+  entries_.push_back({id, std::move(callback)});
+  // A task that ended before this object was made has not told it.
+  ended_ = ended_ || owner_.is_done();
+  return ended_ && !std::exchange(submitted_, true);
+}
+
+std::size_t done_callbacks::remove(done_callback_id id) noexcept {
+  const std::lock_guard lock(mutex_);
+  return std::erase_if(entries_, [id](const entry& each) { return each.id == id; });
+}
+
+void done_callbacks::withdraw(done_callback_id id) noexcept {
+  remove(id);
+  const std::lock_guard lock(mutex_);
+  submitted_ = false;
+}
+
+bool done_callbacks::task_ended() noexcept {
+  const std::lock_guard lock(mutex_);
+  ended_ = true;
+  return !entries_.empty() && !std::exchange(submitted_, true);
+}
+
+void done_callbacks::run_all(job& self, worker& here) noexcept {
+  auto& callbacks = static_cast<done_callbacks&>(self);
+  task_state_base& owner = callbacks.owner_;
+  here.task = nullptr;
+  for (;;) {
+    std::unique_lock lock(callbacks.mutex_);
+    if (callbacks.entries_.empty()) {
+      callbacks.submitted_ = false;
+      break;
+    }
+    entry next = std::move(callbacks.entries_.front());
+    callbacks.entries_.pop_front();
+    lock.unlock();
+    callbacks.run(next);
+  }
+  owner.drop_handle();  // that of task_state_base::submit_callbacks; with it this object may go
+}
+
+void done_callbacks::run(entry& next) noexcept {
+  try {
+    next.callback(handle_access::share(owner_));
+  } catch (...) {
+    owner_.report(std::current_exception());
+  }
+}
+
+}  // namespace magpie::detail
