@@ -83,6 +83,10 @@ job* worker_thread::next() {
 }
 
 job* worker_thread::next_in_fairness() {
+  // In turns, so that neither of the two starves behind the other while forks never run dry.
+  if (turn_ / fairness_interval % 2 == 0) {
+    if (job* item = pool_.ready.pop(index())) return item;
+  }
   if (job* item = pool_.ready.pop_shared()) return item;
   return pool_.ready.pop(index());
 }

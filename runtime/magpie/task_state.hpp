@@ -142,9 +142,9 @@ class task_state_base : public job, public completion {
   // null: running, nobody waits. A waiter: running, head of the list of waiters, newest first.
   //   ended_mark(): ended; for ever.
   // add_waiter pushes (release, so that the worker that ends the task sees the waiter); finish
-  // exchanges in the mark (acq_rel), which publishes the outcome to whoever sees it (acquire) and
-  // leaves the list to the exchanging thread alone. Nodes are only ever taken all at once, so the
-  // push has no ABA problem.
+  // exchanges in the mark, which publishes the outcome to whoever sees it and leaves the list to
+  // the exchanging thread alone. Nodes are only ever taken all at once, so the push has no ABA
+  // problem. The exchange and is_done() are seq_cst for the sake of callbacks_.
   std::atomic<waiter*> waiters_{nullptr};
   // Handles in the low bits, still_running until the task has ended; zero disposes of the state.
   std::atomic<std::uint64_t> references_{one_handle | still_running};
