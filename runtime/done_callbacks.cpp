@@ -1,5 +1,6 @@
 #include "runtime/done_callbacks.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "runtime/runtime_core.hpp"
@@ -14,12 +15,18 @@ bool done_callbacks::add(done_callback_id id, done_callback callback) {
   return ended_ && !std::exchange(submitted_, true);
 }
 
-std::size_t done_callbacks::remove(done_callback_id id) noexcept {
+std::size_t done_callbacks::remove(done_callback_id id) {
+  std::deque<entry> removed;  // destroyed after the lock is released: a callback may own anything
   const std::lock_guard lock(mutex_);
-  return std::erase_if(entries_, [id](const entry& each) { return each.id == id; });
+  const auto found = std::find_if(entries_.begin(), entries_.end(),
+                                  [id](const entry& each) { return each.id == id; });
+  if (found == entries_.end()) return 0;
+  removed.push_back(std::move(*found));
+  entries_.erase(found);
+  return 1;
 }
 
-void done_callbacks::withdraw(done_callback_id id) noexcept {
+void done_callbacks::withdraw(done_callback_id id) {
   remove(id);
   const std::lock_guard lock(mutex_);
   submitted_ = false;

@@ -17,10 +17,10 @@ class done_callbacks : public job {
   [[nodiscard]] bool add(done_callback_id id, done_callback callback);
 
   /// How many it removed: 1, or 0 when the callback has been started or removed already.
-  std::size_t remove(done_callback_id id) noexcept;
+  std::size_t remove(done_callback_id id);
 
   /// Undoes an add() that said true, when the job cannot be submitted.
-  void withdraw(done_callback_id id) noexcept;
+  void withdraw(done_callback_id id);
 
   /// The task has ended. True when the caller must submit this job.
   [[nodiscard]] bool task_ended() noexcept;

@@ -149,7 +149,7 @@ done_callback_id task_state_base::add_done_callback(done_callback callback) {
   return id;
 }
 
-std::size_t task_state_base::remove_done_callback(done_callback_id id) noexcept {
+std::size_t task_state_base::remove_done_callback(done_callback_id id) {
   done_callbacks* const existing = callbacks_.load(std::memory_order_acquire);
   return existing != nullptr ? existing->remove(id) : 0;
 }

@@ -40,9 +40,10 @@ struct join_slot : job, completion {
 /// have ended.
 ///
 /// A *strand* is one run of adjacent children, one after the other: a child ends, the strand finds
-/// the next child's slot still on top of its worker's fork lane, takes it back and starts it. No
-/// other thread ever saw the slot, so this costs no atomic read-modify-write. When a thief took the
-/// slot, or the worker itself did because a child was suspended, the taker is a new strand.
+/// the next child's slot still on top of its worker's fork lane, takes it back and starts it.
+/// Nobody stole it, so the join counts nothing, and costs what the lane's push and pop cost. When a
+/// thief took the slot, or the worker itself did because a child was suspended, the taker is a new
+/// strand.
 ///
 /// A strand that ends takes the number of children that it has run off `unfinished_`, and the one
 /// that brings it to zero resumes the parent. A strand that has run all children is alone and does

@@ -26,7 +26,7 @@ struct runtime_options {
   std::size_t max_blocking_threads = 64;
 
   /// Told once of each task whose failure nobody asked for, on the thread that lets go of the task
-  /// last. It must not throw.
+  /// last, and of what a done callback throws. It must not throw.
   unobserved_hook on_unobserved = &print_unobserved;
 };
 
@@ -74,14 +74,16 @@ class runtime {
     check_may_block();
     task_handle<T> handle = spawn(std::move(body), {.name = "block_on"});
     detail::handle_access::state(handle).wait();
-    return detail::take_result(handle);
+    // The handle is known to nobody else; an untyped one from all_tasks() sees no result.
+    return detail::move_result(handle);
   }
 
   /// Starts `body` as a task of its own, which runs to its end whether its handles are kept or not.
   /// It does not run on the calling thread before spawn returns.
   ///
   /// Any thread. What the caller did before happens before the task's first step. Throws
-  /// invalid_state for an empty task, std::bad_alloc; then `body` is destroyed without having
+  /// invalid_state for an empty task and when all tasks of a runtime that is being destroyed have
+  /// ended, std::bad_alloc; then `body` is destroyed without having
   /// started. In asyncio: `asyncio.create_task(...)`.
   template <class T>
   task_handle<T> spawn(task<T> body, spawn_options options = {}) {

@@ -64,7 +64,7 @@ class any_task_handle {
   }
 
   /// Removes a callback that has not been started; returns how many that were, 1 or 0.
-  std::size_t remove_done_callback(done_callback_id id) const noexcept {
+  std::size_t remove_done_callback(done_callback_id id) const {
     return state().remove_done_callback(id);
   }
 
@@ -191,17 +191,27 @@ class task_handle : public any_task_handle {
 
 namespace detail {
 
-/// The result of an ended task, out of the last handle if this is it.
+/// The result of an ended task, moved out of its state. Nobody else may ask for it afterwards.
 template <class T>
-T take_result(const task_handle<T>& handle) {
+T move_result(const task_handle<T>& handle) {
   task_state<T>& state = handle_access::state_of<T>(handle);
   state.require_result();
   if constexpr (std::is_reference_v<T>) {
     return state.result();
   } else if constexpr (!std::is_void_v<T>) {
-    if (state.has_one_handle()) return std::move(state.result());
+    return std::move(state.result());
+  }
+}
+
+/// The result of an ended task: moved out if this is the last handle, else copied.
+template <class T>
+T take_result(const task_handle<T>& handle) {
+  if constexpr (std::is_void_v<T> || std::is_reference_v<T>) {
+    return move_result(handle);
+  } else {
+    if (handle_access::state(handle).has_one_handle()) return move_result(handle);
     if constexpr (std::is_copy_constructible_v<T>) {
-      return state.result();
+      return handle_access::state_of<T>(handle).result();
     } else {
       throw_invalid_state("the last handle, to take a result that cannot be copied");
     }

@@ -86,7 +86,7 @@ class task_state_base : public job, public completion {
 
   /// The done callbacks. Any thread at any time.
   done_callback_id add_done_callback(done_callback callback);
-  std::size_t remove_done_callback(done_callback_id id) noexcept;
+  std::size_t remove_done_callback(done_callback_id id);
 
   /// Tells the hook of a failure that nobody will see otherwise.
   void report(const std::exception_ptr& error) const noexcept;

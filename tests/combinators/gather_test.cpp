@@ -27,6 +27,11 @@ class gather : public magpie::test::each_worker_count {
 };
 MAGPIE_FOR_EACH_WORKER_COUNT(gather);
 
+class gather_on_one_worker : public testing::Test {
+ protected:
+  magpie::runtime runtime{{.workers = 1}};
+};
+
 class gather_on_two_workers : public testing::Test {
  protected:
   magpie::runtime runtime{{.workers = 2}};
@@ -160,32 +165,39 @@ TEST_F(gather_on_two_workers, uses_the_other_workers) {
 
 // Rule 32: all end, then the first failure in order of completion; siblings are not cancelled.
 
-TEST_P(gather, rethrows_the_first_failure_after_all_have_ended) {
-  const auto failing = []() -> magpie::task<std::string> {
-    std::atomic<int> ended{0};
-    const auto slow = [&ended]() -> magpie::task<int> {
-      co_await magpie::sleep_for(5ms);
-      ++ended;
-      co_return 1;
-    };
-    const auto late = [&ended]() -> magpie::task<int> {
-      co_await magpie::sleep_for(3ms);
-      ++ended;
-      throw std::runtime_error("late");
-    };
-    const auto early = [&ended]() -> magpie::task<int> {
-      ++ended;
-      throw std::runtime_error("early");
-      co_return 0;
-    };
-    try {
-      co_await magpie::gather(slow(), late(), early());
-    } catch (const std::runtime_error& error) {
-      co_return error.what() + std::to_string(ended.load());
-    }
-    co_return "nothing thrown";
+/// Two failures, one of them after `yields`, and a child that outlasts both. What came out, and how
+/// many children had ended by then.
+magpie::task<std::string> fail_twice(int yields) {
+  std::atomic<int> ended{0};
+  const auto outlast = [&ended]() -> magpie::task<int> {
+    co_await magpie::sleep_for(5ms);
+    ++ended;
+    co_return 1;
   };
-  EXPECT_EQ(runtime.block_on(failing()), "early3");
+  const auto fail = [&ended](std::string what, int yields_before) -> magpie::task<int> {
+    for (int i = 0; i < yields_before; ++i) co_await magpie::yield();
+    ++ended;
+    throw std::runtime_error(what);
+  };
+  std::string thrown = "nothing";
+  try {
+    co_await magpie::gather(outlast(), fail("late", yields), fail("early", 0));
+  } catch (const std::runtime_error& error) {
+    thrown = error.what();
+  }
+  co_return thrown + " after " + std::to_string(ended.load());
+}
+
+TEST_P(gather, rethrows_a_failure_after_all_have_ended) {
+  for (int yields = 0; yields < 10; ++yields) {
+    const std::string seen = runtime.block_on(fail_twice(yields));
+    EXPECT_TRUE(seen == "early after 3" || seen == "late after 3") << seen;
+  }
+}
+
+TEST_F(gather_on_one_worker, rethrows_the_failure_that_came_first) {
+  EXPECT_EQ(runtime.block_on(fail_twice(0)), "late after 3") << "in the order of the arguments";
+  EXPECT_EQ(runtime.block_on(fail_twice(1)), "early after 3");
 }
 
 TEST_P(gather, of_a_vector_rethrows_too) {
