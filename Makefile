@@ -1,0 +1,47 @@
+# Thin: each target is one line that a user could type. The options live in CMakePresets.json.
+PRESET ?= release
+DIR ?= /usr/include
+checked = scheduler|runtime|combinators|examples|benchmarks|tests/(scheduler|runtime|combinators|stress)
+sources = find scheduler runtime combinators tests examples benchmarks -name '*.[ch]pp'
+
+.DEFAULT_GOAL := help
+.PHONY: help deps build demo test bench tsan asan tidy format format-check install-check
+
+help:           ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+deps:           ## install the packages that are missing (Debian 12)
+	@cmake/deps.sh
+
+build: deps     ## build everything; PRESET=dev release gcc asan tsan ubsan coverage
+	@test build/$(PRESET)/build.ninja -nt CMakePresets.json || cmake --preset $(PRESET)
+	@cmake --build --preset $(PRESET)
+
+demo: deps      ## hash DIR=/usr/include with examples/treesum, check it against sha256sum
+	@test build/release/build.ninja -nt CMakePresets.json || cmake --preset release
+	@cmake --build --preset release --target treesum
+	@DIR="$(DIR)" examples/treesum/demo.sh build/release/examples/treesum/treesum
+
+test: build     ## build and run all tests; PRESET= as above
+	@ctest --preset $(PRESET)
+
+bench: deps     ## run the benchmarks
+	@$(MAKE) build PRESET=release && cmake --build --preset release --target bench
+
+tsan:           ## all tests under ThreadSanitizer
+	@$(MAKE) test PRESET=tsan
+
+asan:           ## all tests under AddressSanitizer
+	@$(MAKE) test PRESET=asan
+
+tidy: build     ## clang-tidy over everything that is compiled
+	@run-clang-tidy-19 -quiet -p build/$(PRESET) '^$(CURDIR)/($(checked))/'
+
+format:         ## clang-format every source
+	@$(sources) | xargs clang-format-19 -i
+
+format-check:   ## say what clang-format would change
+	@$(sources) | xargs clang-format-19 --dry-run --Werror
+
+install-check: build ## install, then build and run a project of each kind against it
+	@ctest --preset $(PRESET) --label-regex install

@@ -1,0 +1,385 @@
+#!/usr/bin/env python3
+"""Spoils the lock-free parts in one place at a time; each time the model checker must notice.
+
+Without arguments: all mutants, with clang++-19. A name, or a part of one, runs those alone.
+"""
+
+import argparse
+import concurrent.futures
+import dataclasses
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+MODELS = pathlib.Path(__file__).resolve().parent
+ROOT = MODELS.parent.parent
+SECONDS_PER_RUN = 300
+
+
+@dataclasses.dataclass(frozen=True)
+class Mutant:
+    model: str  # that must fail
+    file: str
+    name: str
+    changes: tuple  # of an original, which is there exactly once, and what takes its place, each
+
+
+def fork_lane(name, *texts):
+    return Mutant("fork_lane_model", "scheduler/magpie/fork_lane.hpp", name,
+                  tuple(zip(texts[::2], texts[1::2], strict=True)))
+
+
+def idle(name, *texts, file="scheduler/idle.hpp"):
+    return Mutant("idle_model", file, name, tuple(zip(texts[::2], texts[1::2], strict=True)))
+
+
+MUTANTS = [
+    # The memory orders.
+    fork_lane("push publishes relaxed",
+              "    bottom_.store(bottom + 1, std::memory_order_release);\n    return true;",
+              "    bottom_.store(bottom + 1, std::memory_order_relaxed);\n    return true;"),
+    fork_lane("pop claims with release only",
+              "bottom_.store(bottom, std::memory_order_seq_cst);",
+              "bottom_.store(bottom, std::memory_order_release);"),
+    fork_lane("pop looks at the thieves with acquire only",
+              "    std::int64_t top = top_.load(std::memory_order_seq_cst);\n    T* item",
+              "    std::int64_t top = top_.load(std::memory_order_acquire);\n    T* item"),
+    fork_lane("steal reads bottom with acquire only",
+              "const std::int64_t bottom = bottom_.load(std::memory_order_seq_cst);",
+              "const std::int64_t bottom = bottom_.load(std::memory_order_acquire);"),
+    fork_lane("steal reads bottom relaxed",
+              "const std::int64_t bottom = bottom_.load(std::memory_order_seq_cst);",
+              "const std::int64_t bottom = bottom_.load(std::memory_order_relaxed);"),
+    fork_lane("steal takes with acq_rel only",
+              "    if (!top_.compare_exchange_strong(top, top + 1, std::memory_order_seq_cst,\n"
+              "                                      std::memory_order_relaxed)) {\n"
+              "      return",
+              "    if (!top_.compare_exchange_strong(top, top + 1, std::memory_order_acq_rel,\n"
+              "                                      std::memory_order_relaxed)) {\n"
+              "      return"),
+    fork_lane("steal reads the buffer relaxed",
+              "buffer* slots = buffer_.load(std::memory_order_acquire);",
+              "buffer* slots = buffer_.load(std::memory_order_relaxed);"),
+    fork_lane("grow publishes relaxed",
+              "buffer_.store(owned_.get(), std::memory_order_release);",
+              "buffer_.store(owned_.get(), std::memory_order_relaxed);"),
+    # The order of steps.
+    fork_lane("push publishes before it writes the slot",
+              "    slots->at(bottom).store(&item, std::memory_order_relaxed);\n"
+              "    bottom_.store(bottom + 1, std::memory_order_release);\n",
+              "    bottom_.store(bottom + 1, std::memory_order_release);\n"
+              "    slots->at(bottom).store(&item, std::memory_order_relaxed);\n"),
+    fork_lane("pop looks at the thieves before it claims",
+              "    bottom_.store(bottom, std::memory_order_seq_cst);\n"
+              "    std::int64_t top = top_.load(std::memory_order_seq_cst);\n",
+              "    std::int64_t top = top_.load(std::memory_order_seq_cst);\n"
+              "    bottom_.store(bottom, std::memory_order_seq_cst);\n"),
+    fork_lane("steal reads bottom before top",
+              "    std::int64_t top = top_.load(std::memory_order_seq_cst);\n"
+              "    const std::int64_t bottom = bottom_.load(std::memory_order_seq_cst);\n",
+              "    const std::int64_t bottom = bottom_.load(std::memory_order_seq_cst);\n"
+              "    std::int64_t top = top_.load(std::memory_order_seq_cst);\n"),
+    fork_lane("steal reads the buffer before top",
+              "steal(T*& item) noexcept {\n"
+              "    std::int64_t top = top_.load(std::memory_order_seq_cst);\n"
+              "    const std::int64_t bottom = bottom_.load(std::memory_order_seq_cst);\n"
+              "    if (top >= bottom) return steal_result::empty;\n"
+              "    buffer* slots = buffer_.load(std::memory_order_acquire);\n",
+              "steal(T*& item) noexcept {\n"
+              "    buffer* slots = buffer_.load(std::memory_order_acquire);\n"
+              "    std::int64_t top = top_.load(std::memory_order_seq_cst);\n"
+              "    const std::int64_t bottom = bottom_.load(std::memory_order_seq_cst);\n"
+              "    if (top >= bottom) return steal_result::empty;\n"),
+    fork_lane("steal reads the slot after the exchange",
+              "    item = candidate;\n",
+              "    item = slots->at(top).load(std::memory_order_relaxed);\n"),
+    fork_lane("grow publishes before it copies",
+              "    for (std::int64_t i = known_top_; i < bottom; ++i) {",
+              "    buffer_.store(larger.get(), std::memory_order_release);\n"
+              "    for (std::int64_t i = known_top_; i < bottom; ++i) {"),
+    # Who has the last item.
+    fork_lane("pop takes the last item without the exchange",
+              "if (top < bottom) return item;",
+              "if (top <= bottom) return item;"),
+    fork_lane("pop never takes the last item",
+              "if (top <= bottom) {",
+              "if (top < bottom) {"),
+    fork_lane("pop keeps the item after a lost race",
+              "        item = nullptr;\n",
+              ""),
+    fork_lane("pop does not put bottom back",
+              "    bottom_.store(bottom + 1, std::memory_order_release);\n    return item;",
+              "    return item;"),
+    fork_lane("steal takes from the empty lane",
+              "if (top >= bottom) return steal_result::empty;",
+              "if (top > bottom) return steal_result::empty;"),
+    fork_lane("steal keeps the item after a lost race",
+              "return steal_result::lost_race;",
+              "item = candidate;\n      return steal_result::stolen;"),
+    fork_lane("steal calls a lost race an empty lane",
+              "return steal_result::lost_race;",
+              "return steal_result::empty;"),
+    fork_lane("pop_if takes whatever is newest",
+              "      return false;\n    }\n    return pop() != nullptr;",
+              "    }\n    return pop() != nullptr;"),
+    fork_lane("pop_if trusts its glance at the slot",
+              "return pop() != nullptr;",
+              "return static_cast<void>(pop()), true;"),
+    fork_lane("pop_if glances at the wrong slot",
+              "const std::int64_t newest = bottom_.load(std::memory_order_relaxed) - 1;",
+              "const std::int64_t newest = bottom_.load(std::memory_order_relaxed);"),
+    fork_lane("looks_empty does not see the empty lane",
+              "return top_.load(std::memory_order_acquire) >=",
+              "return top_.load(std::memory_order_acquire) >"),
+    # The ring.
+    fork_lane("push grows one item late",
+              "if (bottom - known_top_ >= slots->capacity) [[unlikely]]",
+              "if (bottom - known_top_ > slots->capacity) [[unlikely]]"),
+    fork_lane("push grows one item late with the fresh top",
+              "if (bottom - known_top_ >= slots->capacity && (slots",
+              "if (bottom - known_top_ > slots->capacity && (slots"),
+    fork_lane("grow forgets the oldest item",
+              "for (std::int64_t i = known_top_; i < bottom; ++i) {",
+              "for (std::int64_t i = known_top_ + 1; i < bottom; ++i) {"),
+    fork_lane("grow forgets the newest item",
+              "for (std::int64_t i = known_top_; i < bottom; ++i) {",
+              "for (std::int64_t i = known_top_; i < bottom - 1; ++i) {"),
+    fork_lane("grow does not grow",
+              "static_cast<std::size_t>(old->capacity) * 2",
+              "static_cast<std::size_t>(old->capacity)"),
+    fork_lane("grow does not publish",
+              "    buffer_.store(owned_.get(), std::memory_order_release);\n",
+              ""),
+    fork_lane("grow frees the outgrown buffer",
+              "    larger->outgrown = std::move(owned_);\n",
+              ""),
+    fork_lane("half of the ring is not used",
+              "index & (capacity - 1)",
+              "index & (capacity / 2 - 1)"),
+    # Publishing against falling asleep.
+    idle("notify has no fence",
+         "    Sync::light_fence();\n",
+         ""),
+    idle("notify has its fence after the look",
+         "    Sync::light_fence();\n"
+         "    if (idle_word::wants_waking(word_.load(std::memory_order_relaxed))) wake_one();\n",
+         "    const bool wanted = idle_word::wants_waking(word_.load(std::memory_order_relaxed));\n"
+         "    Sync::light_fence();\n"
+         "    if (wanted) wake_one();\n"),
+    idle("notify wants two sleepers",
+         "return word - 1 < one_searching - 1;",
+         "return word - 2 < one_searching - 2;",
+         file="scheduler/magpie/idle_word.hpp"),
+    idle("park has no fence",
+         "    Sync::heavy_fence();\n    if (has_work() && withdraw",
+         "    if (has_work() && withdraw"),
+    idle("park does not look again",
+         "    if (has_work() && withdraw(worker)) return;\n",
+         ""),
+    idle("park looks before it tells that it sleeps",
+         "    sleepers_.push_back(worker);\n",
+         "    Sync::heavy_fence();\n"
+         "    const bool work = has_work();\n"
+         "    sleepers_.push_back(worker);\n",
+         "    Sync::heavy_fence();\n    if (has_work() && withdraw",
+         "    if (work && withdraw"),
+    # Waking in a chain.
+    idle("end_search wakes nobody",
+         "    if (has_work()) wake_one();\n",
+         ""),
+    idle("end_search has no fence",
+         "    Sync::heavy_fence();\n    if (has_work()) wake_one();",
+         "    if (has_work()) wake_one();"),
+    idle("end_search looks while it still counts as searching",
+         "    const std::uint64_t before =\n",
+         "    Sync::heavy_fence();\n"
+         "    const bool work = has_work();\n"
+         "    const std::uint64_t before =\n",
+         "    Sync::heavy_fence();\n    if (has_work()) wake_one();",
+         "    if (work) wake_one();"),
+    idle("end_search wakes only where nobody sleeps",
+         "idle_word::sleeping(before) == 0",
+         "idle_word::sleeping(before) != 0"),
+    # The books.
+    idle("start_search is not counted",
+         "    word_.fetch_add(idle_word::one_searching, std::memory_order_seq_cst);\n",
+         ""),
+    idle("park still counts as searching",
+         "idle_word::one_sleeping - idle_word::one_searching, std::memory_order_seq_cst",
+         "idle_word::one_sleeping, std::memory_order_seq_cst"),
+    idle("park is not on the list",
+         "    sleepers_.push_back(worker);\n",
+         ""),
+    idle("wake_one leaves the sleeper on the list",
+         "    sleepers_.pop_back();\n"
+         "    word_.fetch_add(idle_word::one_searching - idle_word::one_sleeping, "
+         "std::memory_order_seq_cst);\n"
+         "    mutex_.unlock();\n"
+         "    parkers_",
+         "    word_.fetch_add(idle_word::one_searching - idle_word::one_sleeping, "
+         "std::memory_order_seq_cst);\n"
+         "    mutex_.unlock();\n"
+         "    parkers_"),
+    idle("wake_one does not count",
+         "    word_.fetch_add(idle_word::one_searching - idle_word::one_sleeping, "
+         "std::memory_order_seq_cst);\n"
+         "    mutex_.unlock();\n"
+         "    parkers_",
+         "    mutex_.unlock();\n"
+         "    parkers_"),
+    idle("wake_one wakes before it counts",
+         "    word_.fetch_add(idle_word::one_searching - idle_word::one_sleeping, "
+         "std::memory_order_seq_cst);\n"
+         "    mutex_.unlock();\n"
+         "    parkers_[worker].unpark();\n",
+         "    mutex_.unlock();\n"
+         "    parkers_[worker].unpark();\n"
+         "    word_.fetch_add(idle_word::one_searching - idle_word::one_sleeping, "
+         "std::memory_order_seq_cst);\n"),
+    idle("wake_one does not wake",
+         "    mutex_.unlock();\n    parkers_[worker].unpark();\n",
+         "    mutex_.unlock();\n    static_cast<void>(worker);\n"),
+    idle("withdraw has no mutex",
+         "  bool withdraw(std::size_t worker) {\n    mutex_.lock();\n",
+         "  bool withdraw(std::size_t worker) {\n",
+         "        mutex_.unlock();\n        return true;",
+         "        return true;",
+         "    mutex_.unlock();\n    return false;",
+         "    return false;"),
+    idle("withdraw ignores that a waker was faster",
+         "    mutex_.unlock();\n    return false;",
+         "    mutex_.unlock();\n    return true;"),
+    idle("withdraw leaves the worker on the list",
+         "        each = sleepers_.back();\n        sleepers_.pop_back();\n",
+         ""),
+    idle("withdraw does not count",
+         "        word_.fetch_add(idle_word::one_searching - idle_word::one_sleeping,\n"
+         "                        std::memory_order_seq_cst);\n",
+         ""),
+    idle("park does not withdraw",
+         "if (has_work() && withdraw(worker)) return;",
+         "if (has_work()) return;"),
+    # The stop.
+    idle("park sleeps after the stop",
+         "    if (stopped_) {\n      mutex_.unlock();\n      return;\n    }\n",
+         ""),
+    idle("stop does not last",
+         "    stopped_ = true;\n",
+         ""),
+    idle("stop wakes nobody",
+         "    for (const std::size_t worker : sleepers_) parkers_[worker].unpark();\n",
+         ""),
+    idle("stop wakes only the first",
+         "    for (const std::size_t worker : sleepers_) parkers_[worker].unpark();\n",
+         "    if (!sleepers_.empty()) parkers_[sleepers_.front()].unpark();\n"),
+    idle("stop does not count",
+         "    word_.fetch_add((idle_word::one_searching - idle_word::one_sleeping) * "
+         "sleepers_.size(),\n                    std::memory_order_seq_cst);\n",
+         ""),
+    idle("stop keeps the list",
+         "    sleepers_.clear();\n",
+         ""),
+]
+
+
+class Bench:
+    """Compiles the models against a tree of headers, and runs them."""
+
+    def __init__(self, compiler, folder):
+        self.compiler = [compiler, "-std=c++20", "-O1", "-U_FORTIFY_SOURCE",
+                         "-iquote", str(ROOT / "tests")]
+        self.folder = folder
+        self.models = folder / "models"
+        self.models.mkdir()
+        for source in [*MODELS.glob("*.hpp"), *MODELS.glob("*.cpp")]:
+            shutil.copy(source, self.models)
+        # No mutant touches the checker and its header, so they are compiled once.
+        self.header = self.models / "relacy_sync.hpp"
+        self.checker = self.models / "search.o"
+        precompiled = "pch" if "clang" in compiler else "gch"
+        self.compile("-x", "c++-header", self.header, "-o", f"{self.header}.{precompiled}")
+        self.compile("-c", self.models / "search.cpp", "-o", self.checker)
+
+    def compile(self, *arguments):
+        subprocess.run([*self.compiler, *map(str, arguments)], check=True, text=True,
+                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+    def run(self, model, tree):
+        """(did the model pass?, what it found, in which search)"""
+        program = tree / model
+        self.compile("-include", self.header, "-I", tree / "scheduler", "-iquote", tree,
+                     self.models / f"{model}.cpp", self.checker, "-o", program)
+        environment = {name: value for name, value in os.environ.items()
+                       if name != "MAGPIE_STRESS_SCALE"}
+        result = subprocess.run([program], stdout=subprocess.PIPE, text=True, errors="replace",
+                                env=environment, timeout=SECONDS_PER_RUN)
+        lines = result.stdout.splitlines()
+        searches = [line for line in lines if " executions " in line]
+        last = " ".join(searches[-1].split()) if searches else "before the first search"
+        # After the search that failed, relacy says why.
+        found = next(iter(lines[len(searches):]), f"exit status {result.returncode}")
+        return result.returncode == 0, found, last
+
+
+def copy_of_the_headers(folder):
+    for header in [*ROOT.glob("scheduler/*.hpp"), *ROOT.glob("scheduler/magpie/*.hpp")]:
+        target = folder / header.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(header, target)
+    return folder
+
+
+def judge(bench, number, mutant):
+    """(is all as it should be?, one line that says so)"""
+    text = (ROOT / mutant.file).read_text()
+    for original, spoiled in mutant.changes:
+        if text.count(original) != 1:
+            times = text.count(original)
+            return False, f"LOST      {mutant.name}: {times} times in {mutant.file}:\n{original}"
+        text = text.replace(original, spoiled)
+    tree = copy_of_the_headers(bench.folder / str(number))
+    (tree / mutant.file).write_text(text)
+    try:
+        passed, found, search = bench.run(mutant.model, tree)
+    except subprocess.CalledProcessError as error:
+        return False, f"ILL-FORMED {mutant.name}:\n{error.stdout}"
+    except subprocess.TimeoutExpired:
+        return False, f"TOO LONG  {mutant.name}"
+    finally:
+        shutil.rmtree(tree, ignore_errors=True)
+    if passed:
+        return False, f"SURVIVED  {mutant.name}"
+    return True, f"killed    {mutant.name}: {found} in {search}"
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("name", nargs="?", default="", help="only the mutants with this in the name")
+    arguments.add_argument("--compiler", default="clang++-19")
+    arguments.add_argument("--jobs", type=int, default=2)
+    given = arguments.parse_args()
+    chosen = [mutant for mutant in MUTANTS if given.name in mutant.name]
+    if not chosen:
+        sys.exit(f"no mutant has '{given.name}' in its name")
+
+    with tempfile.TemporaryDirectory() as folder, \
+            concurrent.futures.ThreadPoolExecutor(given.jobs) as pool:
+        bench = Bench(given.compiler, pathlib.Path(folder))
+        sound = copy_of_the_headers(bench.folder / "sound")
+        for model in sorted({mutant.model for mutant in chosen}):
+            passed, found, search = bench.run(model, sound)
+            if not passed:
+                sys.exit(f"{model} fails without a mutant: {found} in {search}")
+        failures = 0
+        for good, line in pool.map(lambda each: judge(bench, *each), enumerate(chosen)):
+            failures += not good
+            print(line, flush=True)
+    print(f"{len(chosen) - failures} of {len(chosen)} mutants killed")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,235 @@
+#include "scheduler/ready_queue.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstddef>
+#include <deque>
+#include <magpie/job.hpp>
+#include <thread>
+#include <vector>
+
+#include "support/eventually.hpp"
+#include "support/scale.hpp"
+
+namespace {
+
+using magpie::detail::job;
+using magpie::detail::ready_queue;
+using magpie::detail::worker;
+using magpie::test::eventually;
+using magpie::test::scaled;
+
+struct item : job {
+  item() noexcept : job([](job&, worker&) noexcept {}) {}
+
+  std::size_t producer = 0;
+  std::size_t sequence = 0;
+  std::atomic<unsigned> taken{0};
+};
+
+void push_shared(ready_queue& queue, job& one) { const auto visit = queue.push_shared(one); }
+
+TEST(ready_queue, is_empty_at_first) {
+  ready_queue queue{2};
+  EXPECT_TRUE(queue.looks_empty());
+  EXPECT_EQ(queue.pop(0), nullptr);
+  EXPECT_EQ(queue.pop(1), nullptr);
+  EXPECT_EQ(queue.pop_shared(), nullptr);
+}
+
+TEST(ready_queue, each_lane_is_first_in_first_out) {
+  constexpr std::size_t lanes = 3;
+  ready_queue queue{lanes};
+  std::deque<item> all(3000);
+  for (std::size_t i = 0; i < all.size(); ++i) queue.push(i % lanes, all[i]);
+  EXPECT_EQ(queue.pop_shared(), nullptr);
+  for (std::size_t lane = lanes; lane-- > 0;) {
+    for (std::size_t i = lane; i < all.size(); i += lanes) {
+      ASSERT_FALSE(queue.looks_empty());
+      ASSERT_EQ(queue.pop(lane), &all[i]) << i;
+    }
+    ASSERT_EQ(queue.pop(lane), nullptr);
+  }
+  EXPECT_TRUE(queue.looks_empty());
+}
+
+TEST(ready_queue, the_shared_lanes_are_apart_from_the_workers) {
+  ready_queue queue{1};
+  item own;
+  item shared;
+  queue.push(0, own);
+  push_shared(queue, shared);
+  EXPECT_EQ(queue.pop_shared(), &shared);
+  EXPECT_EQ(queue.pop_shared(), nullptr);
+  EXPECT_FALSE(queue.looks_empty());
+  EXPECT_EQ(queue.pop(0), &own);
+  EXPECT_EQ(queue.pop(0), nullptr);
+  EXPECT_TRUE(queue.looks_empty());
+}
+
+TEST(ready_queue, the_pushes_of_one_thread_stay_in_order) {
+  ready_queue queue{1};
+  std::deque<item> all(1000);
+  for (item& each : all) push_shared(queue, each);
+  for (item& each : all) {
+    ASSERT_FALSE(queue.looks_empty());
+    ASSERT_EQ(queue.pop_shared(), &each);
+  }
+  EXPECT_EQ(queue.pop_shared(), nullptr);
+  EXPECT_TRUE(queue.looks_empty());
+}
+
+// One item in any lane, and nothing else, must keep a worker from going to sleep.
+TEST(ready_queue, does_not_look_empty_while_any_lane_holds_an_item) {
+  ready_queue queue{4};
+  for (std::size_t lane = 0; lane < 4; ++lane) {
+    item one;
+    queue.push(lane, one);
+    EXPECT_FALSE(queue.looks_empty());
+    EXPECT_EQ(queue.pop(lane), &one);
+    EXPECT_TRUE(queue.looks_empty());
+  }
+  for (int thread = 0; thread < 8; ++thread) {  // more than there are shared lanes
+    item one;
+    std::thread([&] { push_shared(queue, one); }).join();
+    EXPECT_FALSE(queue.looks_empty());
+    EXPECT_EQ(queue.pop_shared(), &one);
+    EXPECT_TRUE(queue.looks_empty());
+  }
+}
+
+TEST(ready_queue, a_flooding_thread_does_not_starve_another) {
+  ready_queue queue{1};
+  // A thread's first push gives it its shared lane, one after the other: these two differ.
+  std::deque<item> flood(1000);
+  std::thread([&] {
+    for (item& each : flood) push_shared(queue, each);
+  }).join();
+  item other;
+  std::thread([&] { push_shared(queue, other); }).join();
+  unsigned pops = 1;
+  while (queue.pop_shared() != &other) ASSERT_LT(pops++, 10U);
+}
+
+TEST(ready_queue, waits_for_callers_that_have_not_done_with_the_scheduler) {
+  for (int caller = 0; caller < 8; ++caller) {  // of each shared lane
+    ready_queue queue{1};
+    item one;
+    std::atomic<bool> pushed{false};
+    std::atomic<bool> done{false};
+    std::thread thread([&] {
+      const auto visit = queue.push_shared(one);
+      pushed.store(true);
+      for (int i = 0; i < 100; ++i) std::this_thread::yield();
+      done.store(true);
+    });
+    EXPECT_TRUE(eventually([&] { return pushed.load(); }));
+    EXPECT_EQ(queue.pop_shared(), &one) << "the lock is no reason to wait for the job";
+    queue.wait_for_callers();
+    EXPECT_TRUE(done.load());
+    thread.join();
+  }
+}
+
+// Producers against consumers; each consumer checks that what it gets from one producer is in
+// order, which holds because a thread always uses the same lane.
+class traffic {
+ public:
+  static constexpr std::size_t worker_lanes = 2;
+
+  explicit traffic(std::size_t producers) : producers_(producers) {}
+
+  // Runs `produce(queue)` here while the consumers take `expected` items away.
+  template <class Produce>
+  void run(std::size_t expected, Produce produce) {
+    std::vector<std::thread> consumers;
+    for (std::size_t i = 0; i < 2; ++i) consumers.emplace_back([this, i] { consume(i); });
+    produce(queue_);
+    EXPECT_TRUE(eventually([&] { return taken_.load(std::memory_order_relaxed) >= expected; }));
+    finished_.store(true, std::memory_order_release);
+    for (std::thread& each : consumers) each.join();
+    EXPECT_EQ(taken_.load(), expected);
+    EXPECT_TRUE(queue_.looks_empty());
+    for (std::size_t lane = 0; lane < worker_lanes; ++lane) EXPECT_EQ(queue_.pop(lane), nullptr);
+    EXPECT_EQ(queue_.pop_shared(), nullptr);
+  }
+
+ private:
+  void consume(std::size_t turn) {
+    std::vector<std::size_t> next(producers_, 0);
+    while (!finished_.load(std::memory_order_acquire)) {
+      job* const got = ++turn % 3 == 0 ? queue_.pop(turn % worker_lanes) : queue_.pop_shared();
+      if (got == nullptr) {
+        // Nothing seen is no proof of nothing there, and looking empty is none of the contrary.
+        if (queue_.looks_empty()) std::this_thread::yield();
+        continue;
+      }
+      auto& one = static_cast<item&>(*got);
+      if (one.taken.fetch_add(1, std::memory_order_relaxed) != 0) ADD_FAILURE() << "taken twice";
+      if (one.sequence < next[one.producer]) ADD_FAILURE() << "out of order";
+      next[one.producer] = one.sequence + 1;
+      taken_.fetch_add(1, std::memory_order_relaxed);
+    }
+  }
+
+  const std::size_t producers_;
+  ready_queue queue_{worker_lanes};
+  std::atomic<std::size_t> taken_{0};
+  std::atomic<bool> finished_{false};
+};
+
+TEST(ready_queue, loses_nothing_from_foreign_threads_and_workers) {
+  constexpr std::size_t foreign = 4;
+  constexpr std::size_t producers = foreign + traffic::worker_lanes;
+  constexpr std::size_t rounds = 10;
+  const std::size_t items = scaled(1e7) / rounds / foreign;
+  for (std::size_t round = 0; round < rounds && !HasFailure(); ++round) {
+    std::vector<std::vector<item>> all;
+    for (std::size_t i = 0; i < producers; ++i) all.emplace_back(items);
+    traffic{producers}.run(items * producers, [&](ready_queue& queue) {
+      std::vector<std::thread> threads;
+      for (std::size_t producer = 0; producer < producers; ++producer) {
+        threads.emplace_back([&, producer] {
+          for (std::size_t i = 0; i < items; ++i) {
+            item& one = all[producer][i];
+            one.producer = producer;
+            one.sequence = i;
+            if (producer < foreign) {
+              push_shared(queue, one);
+            } else {
+              queue.push(producer - foreign, one);
+            }
+          }
+        });
+      }
+      for (std::thread& each : threads) each.join();
+    });
+  }
+}
+
+TEST(ready_queue, loses_nothing_from_short_lived_threads) {
+  constexpr std::size_t items = 10;
+  const std::size_t threads = scaled(1e4);
+  std::vector<std::vector<item>> all;
+  for (std::size_t i = 0; i < threads; ++i) all.emplace_back(items);
+  traffic{threads}.run(items * threads, [&](ready_queue& queue) {
+    std::vector<std::thread> running(8);
+    for (std::size_t i = 0; i < threads; ++i) {
+      std::thread& thread = running[i % running.size()];
+      if (thread.joinable()) thread.join();
+      thread = std::thread([&queue, &mine = all[i], i] {
+        for (std::size_t k = 0; k < items; ++k) {
+          mine[k].producer = i;
+          mine[k].sequence = k;
+          push_shared(queue, mine[k]);
+        }
+      });
+    }
+    for (std::thread& each : running) {
+      if (each.joinable()) each.join();
+    }
+  });
+}
+
+}  // namespace

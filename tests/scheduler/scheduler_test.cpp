@@ -1,0 +1,484 @@
+#include <magpie/scheduler.hpp>
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <magpie/clock.hpp>
+#include <magpie/job.hpp>
+#include <magpie/timer.hpp>
+#include <magpie/worker.hpp>
+#include <memory>
+#include <random>
+#include <thread>
+#include <vector>
+
+#include "support/eventually.hpp"
+#include "support/random.hpp"
+#include "support/scale.hpp"
+#include "support/worker_counts.hpp"
+
+namespace {
+
+using magpie::clock;
+using magpie::time_point;
+using magpie::worker_statistics;
+using magpie::detail::job;
+using magpie::detail::scheduler;
+using magpie::detail::timer;
+using magpie::detail::worker;
+using magpie::test::announced_seed;
+using magpie::test::eventually;
+using magpie::test::scaled;
+using namespace std::chrono_literals;
+
+// A job that does what it was given and counts how often it ran.
+struct action : job {
+  explicit action(std::function<void(worker&)> work = {})
+      : job([](job& self, worker& here) noexcept {
+          auto& mine = static_cast<action&>(self);
+          if (mine.body) mine.body(here);
+          mine.runs.fetch_add(1, std::memory_order_release);  // the last touch
+        }),
+        body(std::move(work)) {}
+
+  [[nodiscard]] bool has_run() const { return runs.load(std::memory_order_acquire) != 0; }
+
+  std::function<void(worker&)> body;
+  std::atomic<unsigned> runs{0};
+};
+
+[[nodiscard]] bool all_have_run(const std::deque<action>& jobs) {
+  return eventually([&] {
+    for (const action& each : jobs) {
+      if (!each.has_run()) return false;
+    }
+    return true;
+  });
+}
+
+std::size_t not_run_once(const std::deque<action>& jobs) {
+  std::size_t count = 0;
+  for (const action& each : jobs) count += each.runs.load() != 1 ? 1 : 0;
+  return count;
+}
+
+std::uint64_t jobs_of(const scheduler& home) {
+  std::uint64_t sum = 0;
+  for (const worker_statistics& each : home.statistics()) sum += each.jobs;
+  return sum;
+}
+
+class scheduler_test : public magpie::test::each_worker_count {
+ protected:
+  [[nodiscard]] scheduler::options settings() const { return {.workers = GetParam()}; }
+};
+
+MAGPIE_FOR_EACH_WORKER_COUNT(scheduler_test);
+
+TEST_P(scheduler_test, starts_and_ends_without_work) {
+  for (std::size_t i = 0; i < scaled(5e3); ++i) {
+    const scheduler home{settings()};
+    ASSERT_EQ(home.worker_count(), GetParam());
+    ASSERT_EQ(home.statistics().size(), GetParam());
+  }
+}
+
+TEST_P(scheduler_test, a_job_runs_on_a_worker_of_its_scheduler) {
+  EXPECT_EQ(worker::current(), nullptr);
+  int word = 0;
+  worker* seen = nullptr;
+  worker* given = nullptr;
+  action one{[&](worker& here) {
+    given = &here;
+    seen = worker::current();
+  }};
+  scheduler home{{.workers = GetParam(), .owner = &word}};
+  home.submit(one);
+  ASSERT_TRUE(eventually([&] { return one.has_run(); }));
+  ASSERT_NE(seen, nullptr);
+  EXPECT_EQ(seen, given);
+  EXPECT_EQ(&seen->home(), &home);
+  EXPECT_LT(seen->index(), GetParam());
+  EXPECT_EQ(seen->home().owner(), &word);
+  EXPECT_EQ(worker::current(), nullptr);
+}
+
+TEST_P(scheduler_test, jobs_of_foreign_threads_run_once_each) {
+  constexpr std::size_t threads = 4;
+  const std::size_t jobs = scaled(1e6) / threads;
+  std::vector<std::deque<action>> all(threads);
+  for (std::deque<action>& each : all) each.resize(jobs);
+  scheduler home{settings()};
+  std::vector<std::thread> running;
+  for (std::deque<action>& mine : all) {
+    running.emplace_back([&] {
+      for (action& each : mine) home.submit(each);
+    });
+  }
+  for (std::thread& each : running) each.join();
+  for (const std::deque<action>& each : all) EXPECT_TRUE(all_have_run(each));
+  for (const std::deque<action>& each : all) EXPECT_EQ(not_run_once(each), 0U);
+  EXPECT_EQ(jobs_of(home), jobs * threads);
+}
+
+// Each job comes when the workers have gone to sleep, or are about to.
+TEST_P(scheduler_test, no_single_job_is_left_behind) {
+  std::mt19937_64 random{announced_seed()};
+  std::deque<action> jobs(scaled(5e5));
+  scheduler home{settings()};
+  for (action& one : jobs) {
+    home.submit(one);
+    ASSERT_TRUE(eventually([&] { return one.has_run(); }));
+    for (std::uint64_t turns = random() % (1U << random() % 14); turns > 0; --turns) {
+      std::atomic_signal_fence(std::memory_order_seq_cst);
+    }
+  }
+  EXPECT_EQ(not_run_once(jobs), 0U);
+}
+
+// One job a generation submits the next ones, on whatever worker it runs.
+TEST_P(scheduler_test, jobs_that_workers_submit_run_once_each) {
+  std::deque<action> jobs(scaled(1e6));
+  scheduler home{settings()};
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    jobs[i].body = [&, i](worker& here) {
+      EXPECT_EQ(&here.home(), &home);
+      for (std::size_t child = 2 * i + 1; child <= 2 * i + 2 && child < jobs.size(); ++child) {
+        home.submit(jobs[child]);
+      }
+    };
+  }
+  home.submit(jobs.front());
+  EXPECT_TRUE(all_have_run(jobs));
+  EXPECT_EQ(not_run_once(jobs), 0U);
+  EXPECT_EQ(jobs_of(home), jobs.size());
+}
+
+TEST_P(scheduler_test, what_was_written_before_submit_is_seen_by_the_job) {
+  std::deque<action> jobs(scaled(1e5));
+  std::vector<std::size_t> values(jobs.size());  // plain, each handed on by a submit
+  std::atomic<std::size_t> wrong{0};
+  scheduler home{settings()};
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    jobs[i].body = [&, i](worker&) {
+      if (values[i] != i + 1) wrong.fetch_add(1);
+      if (i + 1 == jobs.size()) return;
+      values[i + 1] = i + 2;
+      home.submit(jobs[i + 1]);
+    };
+  }
+  values[0] = 1;
+  home.submit(jobs[0]);
+  EXPECT_TRUE(all_have_run(jobs));
+  EXPECT_EQ(wrong.load(), 0U);
+}
+
+TEST_P(scheduler_test, destruction_runs_what_is_ready_and_what_comes_of_it) {
+  for (std::size_t round = 0; round < scaled(5e3); ++round) {
+    std::deque<action> jobs(64);
+    {
+      scheduler home{settings()};
+      for (std::size_t i = 0; i < 32; ++i) {
+        jobs[i].body = [&, i](worker& here) { here.home().submit(jobs[32 + i]); };
+        home.submit(jobs[i]);
+      }
+    }
+    ASSERT_EQ(not_run_once(jobs), 0U);
+  }
+}
+
+// The thread that submitted it may still be inside submit() then.
+TEST_P(scheduler_test, the_end_may_come_as_soon_as_the_last_job_has_run) {
+  for (std::size_t round = 0; round < scaled(2e4); ++round) {
+    action one;
+    auto home = std::make_unique<scheduler>(settings());
+    std::thread caller([&one, &all = *home] { all.submit(one); });
+    ASSERT_TRUE(eventually([&] { return one.has_run(); }));
+    home.reset();
+    caller.join();
+  }
+}
+
+// Each worker is held up in a job of its own; then some wake-up chain has reached all of them.
+TEST_P(scheduler_test, as_many_jobs_run_at_a_time_as_there_are_workers) {
+  std::atomic<std::size_t> at_work{0};
+  std::deque<action> jobs(GetParam());
+  scheduler home{settings()};
+  for (action& each : jobs) {
+    each.body = [&](worker&) {
+      at_work.fetch_add(1);
+      EXPECT_TRUE(eventually([&] { return at_work.load() == jobs.size(); }));
+    };
+    home.submit(each);
+  }
+  EXPECT_TRUE(all_have_run(jobs));
+}
+
+TEST_P(scheduler_test, forks_come_back_or_are_run_by_thieves) {
+  constexpr std::size_t forks = 8;
+  for (std::size_t round = 0; round < scaled(5e4); ++round) {
+    std::deque<action> items(forks);
+    std::atomic<std::size_t> taken_back{0};
+    action owner{[&](worker& here) {
+      for (action& each : items) EXPECT_TRUE(here.fork(each));
+      for (std::size_t i = forks; i-- > 0;) {
+        if (!here.unfork(items[i])) break;  // a thief has it, and so all that are older
+        items[i].runs.fetch_add(1);
+        taken_back.fetch_add(1);
+      }
+    }};
+    scheduler home{settings()};
+    home.submit(owner);
+    ASSERT_TRUE(all_have_run(items));
+    ASSERT_EQ(not_run_once(items), 0U);
+    if (GetParam() == 1) {
+      ASSERT_EQ(taken_back.load(), forks);
+    }
+  }
+}
+
+TEST_P(scheduler_test, a_fork_that_is_left_runs_later) {
+  std::deque<action> items(1000);
+  action owner{[&](worker& here) {
+    for (action& each : items) EXPECT_TRUE(here.fork(each));
+  }};
+  scheduler home{settings()};
+  home.submit(owner);
+  EXPECT_TRUE(all_have_run(items));
+  EXPECT_EQ(not_run_once(items), 0U);
+}
+
+TEST_P(scheduler_test, a_sleeping_worker_is_woken_for_a_fork) {
+  if (GetParam() == 1) GTEST_SKIP() << "nobody is there to take it";
+  action left;
+  action glance;
+  action owner{[&](worker& here) {
+    EXPECT_TRUE(here.fork(left));
+    EXPECT_TRUE(eventually([&] {
+      // Where fences are symmetric, one fork may miss a worker that falls asleep at that moment.
+      if (here.fork(glance) && here.unfork(glance)) return left.has_run();
+      EXPECT_TRUE(eventually([&] { return glance.has_run(); }));
+      return true;
+    }));
+    EXPECT_TRUE(left.has_run());
+  }};
+  scheduler home{settings()};
+  home.submit(owner);
+  EXPECT_TRUE(eventually([&] { return owner.has_run(); }));
+}
+
+// A job that comes back again and again through `again`, until told to stop.
+class perpetual : public action {
+ public:
+  explicit perpetual(void (*again)(worker&, job&))
+      : action([this, again](worker& here) {
+          if (!stopped_.load(std::memory_order_relaxed)) again(here, *this);
+        }) {}
+  void stop() { stopped_.store(true, std::memory_order_relaxed); }
+
+ private:
+  std::atomic<bool> stopped_{false};
+};
+
+void back_to_the_ready_lane(worker& here, job& self) { here.make_ready(self); }
+void back_to_the_fork_lane(worker& here, job& self) { EXPECT_TRUE(here.fork(self)); }
+
+TEST_P(scheduler_test, busy_ready_lanes_do_not_starve_foreign_threads) {
+  std::deque<perpetual> busy;
+  for (std::size_t i = 0; i < 2 * GetParam(); ++i) busy.emplace_back(&back_to_the_ready_lane);
+  action foreign;
+  scheduler home{settings()};
+  for (perpetual& each : busy) home.submit(each);
+  home.submit(foreign);
+  EXPECT_TRUE(eventually([&] { return foreign.has_run(); }));
+  for (perpetual& each : busy) each.stop();
+}
+
+TEST_P(scheduler_test, busy_fork_lanes_starve_nobody) {
+  std::deque<perpetual> busy;
+  for (std::size_t i = 0; i < 2 * GetParam(); ++i) busy.emplace_back(&back_to_the_fork_lane);
+  action foreign;
+  action ready;
+  action submits{[&](worker& here) { here.make_ready(ready); }};
+  scheduler home{settings()};
+  for (perpetual& each : busy) home.submit(each);
+  home.submit(submits);
+  home.submit(foreign);
+  EXPECT_TRUE(eventually([&] { return foreign.has_run() && ready.has_run(); }));
+  for (perpetual& each : busy) each.stop();
+}
+
+TEST_P(scheduler_test, statistics_add_up) {
+  std::deque<action> jobs(10'000);
+  scheduler home{settings()};
+  const auto burn = [](worker&) {
+    const time_point until = clock::now() + 10us;
+    while (clock::now() < until) {
+    }
+  };
+  for (action& each : jobs) each.body = burn;
+  action source{[&](worker& here) {
+    for (action& each : jobs) here.make_ready(each);
+  }};
+  home.submit(source);
+  ASSERT_TRUE(all_have_run(jobs));
+  EXPECT_EQ(jobs_of(home), jobs.size() + 1);
+  std::chrono::nanoseconds time{0};
+  for (const worker_statistics& each : home.statistics()) {
+    EXPECT_LE(each.steals, each.jobs);
+    time += each.cpu_time;
+    if (GetParam() == 1) {
+      EXPECT_EQ(each.steals, 0U);
+    }
+  }
+  EXPECT_GT(time, 1ms);
+}
+
+// All workers but the one that is held up have gone to sleep and stay so.
+TEST_P(scheduler_test, workers_without_work_sleep) {
+  action one;
+  timer soon{one};
+  scheduler home{settings()};
+  const auto parks = [&] {
+    std::uint64_t sum = 0;
+    for (const worker_statistics& each : home.statistics()) sum += each.parks;
+    return sum;
+  };
+  ASSERT_TRUE(eventually([&] { return parks() >= GetParam(); }));
+  const std::uint64_t before = parks();
+  home.arm(soon, clock::now() + 20ms);
+  ASSERT_TRUE(eventually([&] { return one.has_run(); }));
+  EXPECT_LE(parks() - before, 3U);
+}
+
+TEST_P(scheduler_test, schedulers_in_one_process_are_apart) {
+  constexpr std::size_t count = 3;
+  std::deque<scheduler> homes;
+  std::deque<action> jobs(300);
+  for (std::size_t i = 0; i < count; ++i) homes.emplace_back(settings());
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    jobs[i].body = [&, i](worker& here) {
+      EXPECT_EQ(&here.home(), &homes[i % count]);
+      // A worker of one is a foreign thread to the next.
+      if (i + 1 < jobs.size()) homes[(i + 1) % count].submit(jobs[i + 1]);
+    };
+  }
+  homes[0].submit(jobs[0]);
+  EXPECT_TRUE(all_have_run(jobs));
+  EXPECT_EQ(not_run_once(jobs), 0U);
+  for (const scheduler& each : homes) EXPECT_EQ(jobs_of(each), jobs.size() / count);
+}
+
+struct sleeper : action {
+  sleeper()
+      : action([this](worker&) {
+          woken_at = clock::now();
+          outcome = item.outcome;
+        }) {}
+
+  timer item{*this};
+  time_point deadline{};
+  time_point woken_at{};
+  timer::state outcome = timer::state::pending;
+};
+
+TEST_P(scheduler_test, timers_run_their_jobs_and_never_early) {
+  std::mt19937_64 random{announced_seed()};
+  std::deque<sleeper> sleepers(600);
+  std::vector<std::chrono::nanoseconds> delays;
+  for (std::size_t i = 0; i < sleepers.size(); ++i) delays.emplace_back(random() % 20'000'000);
+  std::deque<action> arming(sleepers.size());
+  scheduler home{settings()};
+  for (std::size_t i = 0; i < sleepers.size(); ++i) {
+    arming[i].body = [&, i](worker&) {
+      sleepers[i].deadline = clock::now() + delays[i];
+      home.arm(sleepers[i].item, sleepers[i].deadline);
+    };
+    if (i % 3 == 0) {  // from a foreign thread, as well as from workers
+      sleepers[i].deadline = clock::now() + delays[i];
+      home.arm(sleepers[i].item, sleepers[i].deadline);
+    } else {
+      home.submit(arming[i]);
+    }
+  }
+  for (const sleeper& each : sleepers) {
+    ASSERT_TRUE(eventually([&] { return each.has_run(); }));
+    ASSERT_GE(each.woken_at, each.deadline);
+    ASSERT_EQ(each.outcome, timer::state::expired);
+    ASSERT_EQ(each.runs.load(), 1U);
+  }
+}
+
+TEST_P(scheduler_test, disarmed_timers_do_not_run_their_jobs) {
+  std::deque<sleeper> sleepers(100);
+  sleeper last;
+  scheduler home{settings()};
+  const time_point soon = clock::now() + 3ms;
+  for (std::size_t i = 0; i < sleepers.size(); ++i) {
+    home.arm(sleepers[i].item, i % 2 == 0 ? soon : time_point::max());
+  }
+  std::vector<bool> was_armed;
+  for (sleeper& each : sleepers) was_armed.push_back(home.disarm(each.item));
+  home.arm(last.item, soon + 1ms);
+  ASSERT_TRUE(eventually([&] { return last.has_run(); }));
+  EXPECT_FALSE(home.disarm(last.item));
+  for (std::size_t i = 0; i < sleepers.size(); ++i) {
+    if (i % 2 != 0) {
+      EXPECT_TRUE(was_armed[i]);
+    }
+    if (was_armed[i]) {
+      EXPECT_EQ(sleepers[i].runs.load(), 0U);
+    } else {
+      EXPECT_TRUE(eventually([&] { return sleepers[i].has_run(); }));
+    }
+  }
+}
+
+TEST_P(scheduler_test, flush_runs_the_jobs_of_all_timers) {
+  std::deque<sleeper> sleepers(100);
+  sleeper late;
+  {
+    scheduler home{settings()};
+    for (sleeper& each : sleepers) home.arm(each.item, time_point::max());
+    home.flush_timers();
+    home.arm(late.item, clock::now() + 1h);
+  }
+  for (const sleeper& each : sleepers) {
+    EXPECT_EQ(each.runs.load(), 1U);
+    EXPECT_EQ(each.outcome, timer::state::flushed);
+  }
+  EXPECT_EQ(late.runs.load(), 1U);
+  EXPECT_EQ(late.outcome, timer::state::flushed);
+}
+
+// While forks never run dry, the ready lane and the shared ones have only the turns of fairness,
+// and must divide them.
+TEST(scheduler, a_full_shared_lane_does_not_starve_a_ready_job) {
+  std::atomic<bool> all_are_there{false};
+  action gate{[&](worker&) { EXPECT_TRUE(eventually([&] { return all_are_there.load(); })); }};
+  perpetual busy{&back_to_the_fork_lane};
+  action ready;
+  action submits{[&](worker& here) { here.make_ready(ready); }};
+  std::deque<action> foreign(1000);
+  unsigned went_before = 0;  // only the one worker writes it
+  for (action& each : foreign) {
+    each.body = [&](worker&) { went_before += ready.has_run() ? 0 : 1; };
+  }
+  scheduler home{{.workers = 1}};
+  home.submit(gate);
+  home.submit(busy);
+  home.submit(submits);
+  for (action& each : foreign) home.submit(each);
+  all_are_there.store(true);
+  EXPECT_TRUE(all_have_run(foreign));
+  EXPECT_TRUE(eventually([&] { return ready.has_run(); }));
+  EXPECT_LE(went_before, 3U);
+  busy.stop();
+}
+
+}  // namespace
