@@ -35,7 +35,7 @@ constexpr auto writing_interval = 10ms;
 
 // After a request to stop every step ends within a few milliseconds, unless a disk does not answer;
 // then the results are written without it.
-constexpr auto patience_when_stopped = 40ms;
+constexpr auto patience_when_stopped = 30ms;
 
 /// A file opened under the number of a closed standard stream would get what is meant for it.
 void occupy_closed_standard_streams() {
@@ -55,7 +55,8 @@ magpie::runtime make_runtime(const options& chosen) {
 magpie::task<> rethrow_failure(magpie::task_handle<void> job) { co_await job; }
 
 int exit_code_of(const summary& run, const output& out) {
-  if (run.stop_signal != 0) return 128 + run.stop_signal;
+  // Asked again: a signal may have come while the output was written.
+  if (stop_signal() != 0) return 128 + stop_signal();
   return run.problems != 0 || out.error() != 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 

@@ -63,6 +63,8 @@ magpie::task<std::vector<std::string>> walk(const std::vector<std::string>& root
   directories waiting;
   for (const auto& root : top.directories) waiting.push_back(root.get());
   co_await list_all(file_system, std::move(waiting));
+  // Sorting what nobody will hash would only delay the end.
+  if (stop_requested()) co_return std::vector<std::string>{};
   co_return sorted_paths(std::move(top));
 }
 
