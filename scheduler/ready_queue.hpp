@@ -22,9 +22,9 @@ class ready_queue {
 
   /// Only the worker `worker` pushes to its lane.
   void push(std::size_t worker, job& item);
-  /// Any thread; the pushes of one thread stay in order. The caller may not belong to the scheduler,
-  /// and what it pushes may let the scheduler come to its end; so it keeps the lock that this
-  /// returns until it has done with the scheduler, and the end waits in wait_for_callers().
+  /// Any thread; the pushes of one thread stay in order. The caller may not belong to the
+  /// scheduler, and what it pushes may let the scheduler come to its end; so it keeps the lock that
+  /// this returns until it has done with the scheduler, and the end waits in wait_for_callers().
   [[nodiscard]] std::unique_lock<std::mutex> push_shared(job& item);
 
   /// Returns when nobody holds a lock of push_shared() any more.

@@ -46,9 +46,8 @@ class blocking_awaiter final : private blocking_call_base {
   using result_type = std::conditional_t<std::is_lvalue_reference_v<invoked_type>, invoked_type,
                                          std::remove_cvref_t<invoked_type>>;
 
-  template <class F>
-  explicit blocking_awaiter(F&& function)
-      : blocking_call_base(&call), function_(std::forward<F>(function)) {}
+  explicit blocking_awaiter(Function function)
+      : blocking_call_base(&call), function_(std::move(function)) {}
 
   [[nodiscard]] bool await_ready() const {
     static_cast<void>(this_worker("run_blocking() to be awaited in a task on a runtime"));

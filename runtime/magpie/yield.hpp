@@ -9,7 +9,7 @@ namespace detail {
 
 class yield_awaiter {
  public:
-  yield_awaiter() noexcept {}
+  yield_awaiter() noexcept = default;
   yield_awaiter(const yield_awaiter&) = delete;
   yield_awaiter& operator=(const yield_awaiter&) = delete;
 

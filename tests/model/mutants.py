@@ -357,7 +357,7 @@ def judge(bench, number, mutant):
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("name", nargs="?", default="", help="only the mutants with this in the name")
+    arguments.add_argument("name", nargs="?", default="", help="only mutants with this in the name")
     arguments.add_argument("--compiler", default="clang++-19")
     arguments.add_argument("--jobs", type=int, default=2)
     given = arguments.parse_args()

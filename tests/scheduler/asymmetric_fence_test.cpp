@@ -34,8 +34,14 @@ void spin(std::uint64_t turns) {
   for (; turns > 0; --turns) std::atomic_signal_fence(std::memory_order_seq_cst);
 }
 
-// On the frequent side the store waits for its cache line while the load goes ahead, unless the
-// heavy side's fence comes between.
+void wait_for(const std::atomic<std::size_t>& counter, std::size_t wanted) {
+  for (unsigned look = 0; counter.load(std::memory_order_acquire) < wanted; ++look) {
+    if (look > 1000) std::this_thread::yield();
+  }
+}
+
+// Each side first looks at the other's flag. So on the frequent side the load finds its cache line
+// at hand and goes ahead, while the store has to wait for its own, unless heavy() comes between.
 TEST(asymmetric_fence, two_sides_never_miss_each_other) {
   asymmetric_fence::initialise();
   const std::uint64_t seed = announced_seed();
@@ -45,13 +51,14 @@ TEST(asymmetric_fence, two_sides_never_miss_each_other) {
   for (std::size_t done = 0; done < rounds; done += batch) {
     std::vector<round_of_two> all(batch);
     std::atomic<std::size_t> started{0};  // rounds that the rare side has begun
+    std::atomic<std::size_t> ready{0};    // rounds that the frequent side waits for
     std::thread frequent([&] {
       std::mt19937_64 random{seed + done};
       for (std::size_t i = 0; i < batch; ++i) {
-        for (unsigned look = 0; started.load(std::memory_order_relaxed) <= i; ++look) {
-          if (look > 1000) std::this_thread::yield();
-        }
-        spin(random() % 1024);
+        if (all[i].rare.raised.load(std::memory_order_relaxed) != 0) ADD_FAILURE() << "too early";
+        ready.store(i + 1, std::memory_order_release);
+        wait_for(started, i + 1);
+        spin(random() % 16);
         all[i].frequent.raised.store(1, std::memory_order_relaxed);
         asymmetric_fence::light();
         all[i].frequent_saw = all[i].rare.raised.load(std::memory_order_relaxed) != 0;
@@ -59,8 +66,10 @@ TEST(asymmetric_fence, two_sides_never_miss_each_other) {
     });
     std::mt19937_64 random{seed - done};
     for (std::size_t i = 0; i < batch; ++i) {
-      started.store(i + 1, std::memory_order_relaxed);
-      spin(random() % 1024);
+      if (all[i].frequent.raised.load(std::memory_order_relaxed) != 0) ADD_FAILURE() << "too early";
+      wait_for(ready, i + 1);
+      started.store(i + 1, std::memory_order_release);
+      spin(random() % 16);
       all[i].rare.raised.store(1, std::memory_order_relaxed);
       asymmetric_fence::heavy();
       all[i].rare_saw = all[i].frequent.raised.load(std::memory_order_relaxed) != 0;

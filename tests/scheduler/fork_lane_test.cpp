@@ -198,6 +198,7 @@ class raid {
 
   void run() {
     std::vector<std::thread> thieves;
+    thieves.reserve(3);
     for (int i = 0; i < 3; ++i) thieves.emplace_back([this] { steal_all(); });
     own();
     finished_.store(true, std::memory_order_release);

@@ -219,6 +219,8 @@ class crew {
   }
 
   void publish(std::size_t producer, std::size_t jobs = 1) {
+    // With the word at hand, the look at it could well overtake the publication.
+    (void)idle_.word().load(std::memory_order_relaxed);
     lanes_[producer].pushed.store(lanes_[producer].pushed.load(std::memory_order_relaxed) + jobs,
                                   std::memory_order_release);
     idle_.notify();
@@ -288,6 +290,7 @@ TEST(idle_live, no_wake_up_is_lost) {
                  " workers, " + std::to_string(producers) + " producers");
     crew sleepers{workers, producers, [] {}};
     std::vector<std::thread> threads;
+    threads.reserve(producers);
     for (std::size_t producer = 0; producer < producers; ++producer) {
       threads.emplace_back([&, producer, producer_count = producers] {
         std::mt19937_64 random{seed + producer};

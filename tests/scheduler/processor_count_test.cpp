@@ -26,7 +26,8 @@ class processor_count : public testing::Test {
     if (::mkdtemp(name.data()) == nullptr) std::abort();
     root_ = name;
   }
-  ~processor_count() override { fs::remove_all(root_); }
+
+  void TearDown() override { fs::remove_all(root_); }
 
   void file(const fs::path& path, const std::string& text) const {
     const fs::path whole = root_ / path;

@@ -144,6 +144,7 @@ class traffic {
   template <class Produce>
   void run(std::size_t expected, Produce produce) {
     std::vector<std::thread> consumers;
+    consumers.reserve(2);
     for (std::size_t i = 0; i < 2; ++i) consumers.emplace_back([this, i] { consume(i); });
     produce(queue_);
     EXPECT_TRUE(eventually([&] { return taken_.load(std::memory_order_relaxed) >= expected; }));
@@ -186,9 +187,11 @@ TEST(ready_queue, loses_nothing_from_foreign_threads_and_workers) {
   const std::size_t items = scaled(1e7) / rounds / foreign;
   for (std::size_t round = 0; round < rounds && !HasFailure(); ++round) {
     std::vector<std::vector<item>> all;
+    all.reserve(producers);
     for (std::size_t i = 0; i < producers; ++i) all.emplace_back(items);
     traffic{producers}.run(items * producers, [&](ready_queue& queue) {
       std::vector<std::thread> threads;
+      threads.reserve(producers);
       for (std::size_t producer = 0; producer < producers; ++producer) {
         threads.emplace_back([&, producer] {
           for (std::size_t i = 0; i < items; ++i) {
@@ -212,6 +215,7 @@ TEST(ready_queue, loses_nothing_from_short_lived_threads) {
   constexpr std::size_t items = 10;
   const std::size_t threads = scaled(1e4);
   std::vector<std::vector<item>> all;
+  all.reserve(threads);
   for (std::size_t i = 0; i < threads; ++i) all.emplace_back(items);
   traffic{threads}.run(items * threads, [&](ready_queue& queue) {
     std::vector<std::thread> running(8);

@@ -7,9 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <functional>
 #include <magpie/clock.hpp>
-#include <magpie/job.hpp>
 #include <magpie/timer.hpp>
 #include <magpie/worker.hpp>
 #include <memory>
@@ -17,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "support/action.hpp"
 #include "support/eventually.hpp"
 #include "support/random.hpp"
 #include "support/scale.hpp"
@@ -27,45 +26,16 @@ namespace {
 using magpie::clock;
 using magpie::time_point;
 using magpie::worker_statistics;
-using magpie::detail::job;
 using magpie::detail::scheduler;
 using magpie::detail::timer;
 using magpie::detail::worker;
+using magpie::test::action;
+using magpie::test::all_have_run;
 using magpie::test::announced_seed;
 using magpie::test::eventually;
+using magpie::test::not_run_once;
 using magpie::test::scaled;
 using namespace std::chrono_literals;
-
-// A job that does what it was given and counts how often it ran.
-struct action : job {
-  explicit action(std::function<void(worker&)> work = {})
-      : job([](job& self, worker& here) noexcept {
-          auto& mine = static_cast<action&>(self);
-          if (mine.body) mine.body(here);
-          mine.runs.fetch_add(1, std::memory_order_release);  // the last touch
-        }),
-        body(std::move(work)) {}
-
-  [[nodiscard]] bool has_run() const { return runs.load(std::memory_order_acquire) != 0; }
-
-  std::function<void(worker&)> body;
-  std::atomic<unsigned> runs{0};
-};
-
-[[nodiscard]] bool all_have_run(const std::deque<action>& jobs) {
-  return eventually([&] {
-    for (const action& each : jobs) {
-      if (!each.has_run()) return false;
-    }
-    return true;
-  });
-}
-
-std::size_t not_run_once(const std::deque<action>& jobs) {
-  std::size_t count = 0;
-  for (const action& each : jobs) count += each.runs.load() != 1 ? 1 : 0;
-  return count;
-}
 
 std::uint64_t jobs_of(const scheduler& home) {
   std::uint64_t sum = 0;
@@ -88,26 +58,6 @@ TEST_P(scheduler_test, starts_and_ends_without_work) {
   }
 }
 
-TEST_P(scheduler_test, a_job_runs_on_a_worker_of_its_scheduler) {
-  EXPECT_EQ(worker::current(), nullptr);
-  int word = 0;
-  worker* seen = nullptr;
-  worker* given = nullptr;
-  action one{[&](worker& here) {
-    given = &here;
-    seen = worker::current();
-  }};
-  scheduler home{{.workers = GetParam(), .owner = &word}};
-  home.submit(one);
-  ASSERT_TRUE(eventually([&] { return one.has_run(); }));
-  ASSERT_NE(seen, nullptr);
-  EXPECT_EQ(seen, given);
-  EXPECT_EQ(&seen->home(), &home);
-  EXPECT_LT(seen->index(), GetParam());
-  EXPECT_EQ(seen->home().owner(), &word);
-  EXPECT_EQ(worker::current(), nullptr);
-}
-
 TEST_P(scheduler_test, jobs_of_foreign_threads_run_once_each) {
   constexpr std::size_t threads = 4;
   const std::size_t jobs = scaled(1e6) / threads;
@@ -115,6 +65,7 @@ TEST_P(scheduler_test, jobs_of_foreign_threads_run_once_each) {
   for (std::deque<action>& each : all) each.resize(jobs);
   scheduler home{settings()};
   std::vector<std::thread> running;
+  running.reserve(threads);
   for (std::deque<action>& mine : all) {
     running.emplace_back([&] {
       for (action& each : mine) home.submit(each);
@@ -219,100 +170,6 @@ TEST_P(scheduler_test, as_many_jobs_run_at_a_time_as_there_are_workers) {
   EXPECT_TRUE(all_have_run(jobs));
 }
 
-TEST_P(scheduler_test, forks_come_back_or_are_run_by_thieves) {
-  constexpr std::size_t forks = 8;
-  for (std::size_t round = 0; round < scaled(5e4); ++round) {
-    std::deque<action> items(forks);
-    std::atomic<std::size_t> taken_back{0};
-    action owner{[&](worker& here) {
-      for (action& each : items) EXPECT_TRUE(here.fork(each));
-      for (std::size_t i = forks; i-- > 0;) {
-        if (!here.unfork(items[i])) break;  // a thief has it, and so all that are older
-        items[i].runs.fetch_add(1);
-        taken_back.fetch_add(1);
-      }
-    }};
-    scheduler home{settings()};
-    home.submit(owner);
-    ASSERT_TRUE(all_have_run(items));
-    ASSERT_EQ(not_run_once(items), 0U);
-    if (GetParam() == 1) {
-      ASSERT_EQ(taken_back.load(), forks);
-    }
-  }
-}
-
-TEST_P(scheduler_test, a_fork_that_is_left_runs_later) {
-  std::deque<action> items(1000);
-  action owner{[&](worker& here) {
-    for (action& each : items) EXPECT_TRUE(here.fork(each));
-  }};
-  scheduler home{settings()};
-  home.submit(owner);
-  EXPECT_TRUE(all_have_run(items));
-  EXPECT_EQ(not_run_once(items), 0U);
-}
-
-TEST_P(scheduler_test, a_sleeping_worker_is_woken_for_a_fork) {
-  if (GetParam() == 1) GTEST_SKIP() << "nobody is there to take it";
-  action left;
-  action glance;
-  action owner{[&](worker& here) {
-    EXPECT_TRUE(here.fork(left));
-    EXPECT_TRUE(eventually([&] {
-      // Where fences are symmetric, one fork may miss a worker that falls asleep at that moment.
-      if (here.fork(glance) && here.unfork(glance)) return left.has_run();
-      EXPECT_TRUE(eventually([&] { return glance.has_run(); }));
-      return true;
-    }));
-    EXPECT_TRUE(left.has_run());
-  }};
-  scheduler home{settings()};
-  home.submit(owner);
-  EXPECT_TRUE(eventually([&] { return owner.has_run(); }));
-}
-
-// A job that comes back again and again through `again`, until told to stop.
-class perpetual : public action {
- public:
-  explicit perpetual(void (*again)(worker&, job&))
-      : action([this, again](worker& here) {
-          if (!stopped_.load(std::memory_order_relaxed)) again(here, *this);
-        }) {}
-  void stop() { stopped_.store(true, std::memory_order_relaxed); }
-
- private:
-  std::atomic<bool> stopped_{false};
-};
-
-void back_to_the_ready_lane(worker& here, job& self) { here.make_ready(self); }
-void back_to_the_fork_lane(worker& here, job& self) { EXPECT_TRUE(here.fork(self)); }
-
-TEST_P(scheduler_test, busy_ready_lanes_do_not_starve_foreign_threads) {
-  std::deque<perpetual> busy;
-  for (std::size_t i = 0; i < 2 * GetParam(); ++i) busy.emplace_back(&back_to_the_ready_lane);
-  action foreign;
-  scheduler home{settings()};
-  for (perpetual& each : busy) home.submit(each);
-  home.submit(foreign);
-  EXPECT_TRUE(eventually([&] { return foreign.has_run(); }));
-  for (perpetual& each : busy) each.stop();
-}
-
-TEST_P(scheduler_test, busy_fork_lanes_starve_nobody) {
-  std::deque<perpetual> busy;
-  for (std::size_t i = 0; i < 2 * GetParam(); ++i) busy.emplace_back(&back_to_the_fork_lane);
-  action foreign;
-  action ready;
-  action submits{[&](worker& here) { here.make_ready(ready); }};
-  scheduler home{settings()};
-  for (perpetual& each : busy) home.submit(each);
-  home.submit(submits);
-  home.submit(foreign);
-  EXPECT_TRUE(eventually([&] { return foreign.has_run() && ready.has_run(); }));
-  for (perpetual& each : busy) each.stop();
-}
-
 TEST_P(scheduler_test, statistics_add_up) {
   std::deque<action> jobs(10'000);
   scheduler home{settings()};
@@ -391,6 +248,7 @@ TEST_P(scheduler_test, timers_run_their_jobs_and_never_early) {
   std::mt19937_64 random{announced_seed()};
   std::deque<sleeper> sleepers(600);
   std::vector<std::chrono::nanoseconds> delays;
+  delays.reserve(sleepers.size());
   for (std::size_t i = 0; i < sleepers.size(); ++i) delays.emplace_back(random() % 20'000'000);
   std::deque<action> arming(sleepers.size());
   scheduler home{settings()};
@@ -423,6 +281,7 @@ TEST_P(scheduler_test, disarmed_timers_do_not_run_their_jobs) {
     home.arm(sleepers[i].item, i % 2 == 0 ? soon : time_point::max());
   }
   std::vector<bool> was_armed;
+  was_armed.reserve(sleepers.size());
   for (sleeper& each : sleepers) was_armed.push_back(home.disarm(each.item));
   home.arm(last.item, soon + 1ms);
   ASSERT_TRUE(eventually([&] { return last.has_run(); }));
@@ -454,31 +313,6 @@ TEST_P(scheduler_test, flush_runs_the_jobs_of_all_timers) {
   }
   EXPECT_EQ(late.runs.load(), 1U);
   EXPECT_EQ(late.outcome, timer::state::flushed);
-}
-
-// While forks never run dry, the ready lane and the shared ones have only the turns of fairness,
-// and must divide them.
-TEST(scheduler, a_full_shared_lane_does_not_starve_a_ready_job) {
-  std::atomic<bool> all_are_there{false};
-  action gate{[&](worker&) { EXPECT_TRUE(eventually([&] { return all_are_there.load(); })); }};
-  perpetual busy{&back_to_the_fork_lane};
-  action ready;
-  action submits{[&](worker& here) { here.make_ready(ready); }};
-  std::deque<action> foreign(1000);
-  unsigned went_before = 0;  // only the one worker writes it
-  for (action& each : foreign) {
-    each.body = [&](worker&) { went_before += ready.has_run() ? 0 : 1; };
-  }
-  scheduler home{{.workers = 1}};
-  home.submit(gate);
-  home.submit(busy);
-  home.submit(submits);
-  for (action& each : foreign) home.submit(each);
-  all_are_there.store(true);
-  EXPECT_TRUE(all_have_run(foreign));
-  EXPECT_TRUE(eventually([&] { return ready.has_run(); }));
-  EXPECT_LE(went_before, 3U);
-  busy.stop();
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <deque>
 #include <magpie/clock.hpp>
 #include <magpie/timer.hpp>
+#include <numeric>
 #include <random>
 #include <thread>
 #include <vector>
@@ -148,9 +149,9 @@ TEST_F(timekeeper_test, an_earlier_timer_overtakes_those_that_wait) {
   alarm hour;
   arm(hour, start + 1h);
   for (const alarm& each : all) EXPECT_TRUE(comes(each));
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    EXPECT_GE(all[i].came_at, all[i].deadline);
-    EXPECT_LT(all[i].came_at, start + 30min) << "it came with the last timer only";
+  for (const alarm& each : all) {
+    EXPECT_GE(each.came_at, each.deadline);
+    EXPECT_LT(each.came_at, start + 30min) << "it came with the last timer only";
   }
   EXPECT_TRUE(keeper_.disarm(hour.item));
 }
@@ -176,8 +177,8 @@ TEST_F(timekeeper_test, the_timers_of_a_shard_come_in_order) {
   std::mt19937_64 random{announced_seed()};
   constexpr auto tick = std::chrono::nanoseconds(std::int64_t{1} << 16);
   std::deque<alarm> all(300);
-  std::vector<std::int64_t> distances;
-  for (std::size_t i = 0; i < all.size(); ++i) distances.push_back(static_cast<std::int64_t>(i));
+  std::vector<std::int64_t> distances(all.size());
+  std::iota(distances.begin(), distances.end(), 0);
   std::shuffle(distances.begin(), distances.end(), random);
   const time_point start = clock::now() + 10ms;
   for (std::size_t i = 0; i < all.size(); ++i) arm(all[i], start + distances[i] * tick);
@@ -217,6 +218,7 @@ TEST_F(timekeeper_test, disarm_against_expiry_has_one_winner) {
   const std::size_t rounds = scaled(1e5) / shards;
   std::atomic<std::size_t> disarmed{0};
   std::vector<std::thread> threads;
+  threads.reserve(shards);
   for (std::size_t shard = 0; shard < shards; ++shard) {
     threads.emplace_back([&, shard] {
       std::mt19937_64 random{seed + shard};
@@ -241,6 +243,30 @@ TEST_F(timekeeper_test, disarm_against_expiry_has_one_winner) {
   EXPECT_EQ(received_.load() + disarmed.load(), rounds * shards);
   EXPECT_GT(received_.load(), 0U);
   EXPECT_GT(disarmed.load(), 0U);
+}
+
+// The list of what has expired must not be read through timers that were given away.
+TEST(timekeeper, a_job_may_arm_its_timer_again_at_once) {
+  struct context {
+    timekeeper* keeper = nullptr;
+    std::deque<alarm> all = std::deque<alarm>(10);
+    std::atomic<std::size_t> received{0};
+  } shared;
+  timekeeper keeper{1,
+                    [](void* given, job& item) {
+                      auto& to = *static_cast<context*>(given);
+                      to.received.fetch_add(1);
+                      to.keeper->arm(0, static_cast<alarm&>(item).item, time_point::max());
+                    },
+                    &shared};
+  shared.keeper = &keeper;
+  const time_point soon = clock::now() + 5ms;
+  for (alarm& each : shared.all) keeper.arm(0, each.item, soon);
+  ASSERT_TRUE(eventually([&] { return shared.received.load() >= shared.all.size(); }));
+  for (alarm& each : shared.all) {
+    EXPECT_TRUE(eventually([&] { return keeper.disarm(each.item); }));
+  }
+  EXPECT_EQ(shared.received.load(), shared.all.size());
 }
 
 TEST(timekeeper, ends_while_timers_wait) {
