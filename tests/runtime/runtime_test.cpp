@@ -28,19 +28,19 @@ magpie::task<int> give(int value) { co_return value; }
 // Rule 83: block_on.
 
 TEST_P(runtime, block_on_returns_the_result_or_rethrows) {
-  magpie::runtime runtime{{.workers = GetParam()}};
+  magpie::runtime tested{{.workers = GetParam()}};
   const auto fail = []() -> magpie::task<int> {
     co_await magpie::yield();
     throw std::out_of_range("far");
   };
   for (int i = 0; i < 100; ++i) {
-    EXPECT_EQ(runtime.block_on(give(i)), i);
-    EXPECT_THROW(runtime.block_on(fail()), std::out_of_range);
+    EXPECT_EQ(tested.block_on(give(i)), i);
+    EXPECT_THROW(tested.block_on(fail()), std::out_of_range);
   }
 }
 
 TEST_P(runtime, block_on_is_refused_on_a_worker_and_destroys_the_task) {
-  magpie::runtime runtime{{.workers = GetParam()}};
+  magpie::runtime tested{{.workers = GetParam()}};
   magpie::runtime other{{.workers = 1}};
   const auto hold = [](counted parameter) -> magpie::task<int> { co_return parameter.value; };
   const auto misuse = [&hold](magpie::runtime& target) -> magpie::task<bool> {
@@ -51,18 +51,18 @@ TEST_P(runtime, block_on_is_refused_on_a_worker_and_destroys_the_task) {
     }
     co_return false;
   };
-  EXPECT_TRUE(runtime.block_on(misuse(runtime)));
-  EXPECT_TRUE(runtime.block_on(misuse(other)));
+  EXPECT_TRUE(tested.block_on(misuse(tested)));
+  EXPECT_TRUE(tested.block_on(misuse(other)));
   EXPECT_EQ(counted::alive(), 0);
 }
 
 TEST_P(runtime, block_on_serves_many_threads_at_once) {
-  magpie::runtime runtime{{.workers = GetParam()}};
+  magpie::runtime tested{{.workers = GetParam()}};
   std::vector<std::thread> threads;
   std::atomic<int> sum{0};
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&] {
-      for (int i = 0; i < 200; ++i) sum += runtime.block_on(give(1));
+      for (int i = 0; i < 200; ++i) sum += tested.block_on(give(1));
     });
   }
   for (std::thread& each : threads) each.join();
@@ -73,7 +73,7 @@ TEST_P(runtime, block_on_serves_many_threads_at_once) {
 // visible after it.
 
 TEST_P(runtime, runs_a_task_on_one_worker_at_a_time_with_its_past_visible) {
-  magpie::runtime runtime{{.workers = GetParam()}};
+  magpie::runtime tested{{.workers = GetParam()}};
   const auto work = [](int rounds) -> magpie::task<int> {
     int plain = 0;  // torn or stale, or a report of ThreadSanitizer, if the promise were broken
     for (int i = 0; i < rounds; ++i) {
@@ -84,7 +84,7 @@ TEST_P(runtime, runs_a_task_on_one_worker_at_a_time_with_its_past_visible) {
     co_return plain;
   };
   std::vector<magpie::task_handle<int>> handles;
-  for (int i = 0; i < 16; ++i) handles.push_back(runtime.spawn(work(500)));
+  for (int i = 0; i < 16; ++i) handles.push_back(tested.spawn(work(500)));
   for (const auto& handle : handles) {
     while (!handle.done()) std::this_thread::yield();
     EXPECT_EQ(handle.result(), 500);
@@ -92,11 +92,11 @@ TEST_P(runtime, runs_a_task_on_one_worker_at_a_time_with_its_past_visible) {
 }
 
 TEST_P(runtime, makes_what_the_spawner_did_visible_to_the_task) {
-  magpie::runtime runtime{{.workers = GetParam()}};
+  magpie::runtime tested{{.workers = GetParam()}};
   const auto read = [](const int* plain) -> magpie::task<int> { co_return *plain; };
   for (int i = 0; i < 500; ++i) {
     auto plain = std::make_unique<int>(i);
-    EXPECT_EQ(runtime.block_on(read(plain.get())), i);
+    EXPECT_EQ(tested.block_on(read(plain.get())), i);
   }
 }
 
@@ -116,8 +116,8 @@ TEST_P(runtime, runs_all_its_tasks_to_their_end_before_it_is_gone) {
     ++ended;
   };
   {
-    magpie::runtime runtime{{.workers = GetParam()}};
-    for (int i = 0; i < 50; ++i) runtime.spawn(parent());
+    magpie::runtime tested{{.workers = GetParam()}};
+    for (int i = 0; i < 50; ++i) tested.spawn(parent());
   }
   EXPECT_EQ(ended, 50 * 11);
 }
@@ -126,7 +126,7 @@ TEST_P(runtime, wakes_its_sleepers_with_cancelled_when_it_is_destroyed) {
   magpie::task_handle<> sleeper;
   magpie::task_handle<int> stubborn;
   {
-    magpie::runtime runtime{{.workers = GetParam()}};
+    magpie::runtime tested{{.workers = GetParam()}};
     const auto sleep = []() -> magpie::task<> { co_await magpie::sleep_for(1h); };
     const auto swallow = []() -> magpie::task<int> {
       int woken = 0;
@@ -139,12 +139,12 @@ TEST_P(runtime, wakes_its_sleepers_with_cancelled_when_it_is_destroyed) {
       }
       co_return woken;
     };
-    sleeper = runtime.spawn(sleep());
-    stubborn = runtime.spawn(swallow());
+    sleeper = tested.spawn(sleep());
+    stubborn = tested.spawn(swallow());
     const auto settle = []() -> magpie::task<> {
       for (int i = 0; i < 200; ++i) co_await magpie::yield();
     };
-    runtime.block_on(settle());
+    tested.block_on(settle());
   }
   EXPECT_TRUE(sleeper.cancelled());
   EXPECT_EQ(stubborn.result(), 3);
@@ -152,9 +152,11 @@ TEST_P(runtime, wakes_its_sleepers_with_cancelled_when_it_is_destroyed) {
 
 TEST_P(runtime, starts_and_stops_over_and_over) {
   for (int i = 0; i < 100; ++i) {
-    magpie::runtime runtime{{.workers = GetParam()}};
-    auto handle = runtime.spawn(give(i));
-    if (i % 2 == 0) EXPECT_EQ(runtime.block_on(give(i)), i);
+    magpie::runtime tested{{.workers = GetParam()}};
+    auto handle = tested.spawn(give(i));
+    if (i % 2 == 0) {
+      EXPECT_EQ(tested.block_on(give(i)), i);
+    }
   }
 }
 
@@ -177,16 +179,16 @@ TEST(runtime_alone, may_live_beside_others) {
 
 TEST(runtime_alone, has_as_many_workers_as_were_asked_for) {
   EXPECT_EQ(magpie::runtime({.workers = 3}).worker_count(), 3U);
-  const magpie::runtime runtime;
-  EXPECT_GE(runtime.worker_count(), 1U);
-  EXPECT_LE(runtime.worker_count(), std::thread::hardware_concurrency());
-  EXPECT_EQ(runtime.statistics().workers.size(), runtime.worker_count());
+  const magpie::runtime tested;
+  EXPECT_GE(tested.worker_count(), 1U);
+  EXPECT_LE(tested.worker_count(), std::thread::hardware_concurrency());
+  EXPECT_EQ(tested.statistics().workers.size(), tested.worker_count());
 }
 
 TEST(runtime_alone, says_what_was_expected_of_options) {
   const auto message_of = [](const magpie::runtime_options& options) -> std::string {
     try {
-      const magpie::runtime runtime(options);
+      const magpie::runtime tested(options);
     } catch (const magpie::invalid_state& error) {
       return error.what();
     }
@@ -216,10 +218,10 @@ TEST(runtime_alone, spawn_outside_of_a_task_is_an_error) {
 }
 
 TEST_P(runtime, counts_what_its_workers_do) {
-  magpie::runtime runtime{{.workers = GetParam()}};
-  for (int i = 0; i < 10; ++i) runtime.block_on(give(i));
+  magpie::runtime tested{{.workers = GetParam()}};
+  for (int i = 0; i < 10; ++i) tested.block_on(give(i));
   std::uint64_t jobs = 0;
-  for (const auto& worker : runtime.statistics().workers) jobs += worker.jobs;
+  for (const auto& worker : tested.statistics().workers) jobs += worker.jobs;
   EXPECT_EQ(jobs, 10U);
 }
 
