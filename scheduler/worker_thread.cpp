@@ -96,24 +96,30 @@ job* worker_thread::search() {
   if (job* item = pool_.ready.pop_shared()) return item;
   pool_.sleepers.start_search();
   const auto has_work = [this] { return pool_.has_work(); };
+  eagerness how = eagerness::asks;
   for (;;) {
     for (int round = 0; round < search_rounds; ++round) {
-      if (job* item = take_from_others()) {
+      if (job* item = take_from_others(how)) {
         pool_.sleepers.end_search(has_work);
         return item;
       }
       for (int i = 0; i < pauses_per_round; ++i) pause();
     }
-    if (pool_.is_stopping() && !has_work()) {
+    if (has_work()) {
+      how = eagerness::raids;  // who was asked all the while has not answered
+      continue;
+    }
+    if (pool_.is_stopping()) {
       pool_.sleepers.end_search(has_work);
       return nullptr;
     }
     count(counters_.parks);
     pool_.sleepers.park(index(), has_work);
+    how = eagerness::asks;
   }
 }
 
-job* worker_thread::take_from_others() {
+job* worker_thread::take_from_others(eagerness how) {
   if (job* item = pool_.ready.pop_shared()) return item;
   const std::size_t workers = pool_.workers.size();
   // Marsaglia, Xorshift RNGs, 2003: where to begin, so that thieves spread.
@@ -123,16 +129,25 @@ job* worker_thread::take_from_others() {
   for (std::size_t i = 0; i < workers; ++i) {
     worker_thread& victim = pool_.workers[(random_ + i) % workers];
     if (&victim == this) continue;
-    job* item = nullptr;
-    if (victim.steal(item) != fork_lane::steal_result::stolen) {
-      item = pool_.ready.pop(victim.index());
-    }
+    job* item = steal_from(victim, how);
+    if (item == nullptr) item = pool_.ready.pop(victim.index());
     if (item != nullptr) {
       count(counters_.steals);
       return item;
     }
   }
   return nullptr;
+}
+
+job* worker_thread::steal_from(worker_thread& victim, eagerness how) noexcept {
+  job* item = nullptr;
+  if (victim.forks().steal(item) != fork_lane::steal_result::hidden) return item;
+  victim.forks().ask();
+  if (how == eagerness::raids) {
+    victim.forks().raid();
+    static_cast<void>(victim.forks().steal(item));
+  }
+  return item;
 }
 
 worker_statistics worker_thread::statistics() {

@@ -18,16 +18,19 @@ class worker_thread final : public worker {
   void join();
 
   /// Any thread.
-  [[nodiscard]] fork_lane::steal_result steal(job*& item) noexcept { return forks_.steal(item); }
+  [[nodiscard]] fork_lane& forks() noexcept { return forks_; }
   [[nodiscard]] bool has_forks() const noexcept { return !forks_.looks_empty(); }
   [[nodiscard]] worker_statistics statistics();
 
  private:
+  enum class eagerness { asks, raids };
+
   void loop();
   [[nodiscard]] job* next();
   [[nodiscard]] job* next_in_fairness();
   [[nodiscard]] job* search();
-  [[nodiscard]] job* take_from_others();
+  [[nodiscard]] job* take_from_others(eagerness how);
+  [[nodiscard]] static job* steal_from(worker_thread& victim, eagerness how) noexcept;
 
   worker_pool& pool_;
   std::thread thread_;

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <magpie/asymmetric_fence.hpp>
 #include <mutex>
+#include <thread>
 
 namespace magpie::detail {
 
@@ -14,6 +15,8 @@ struct standard_sync {
   using mutex = std::mutex;
 
   static void light_fence() noexcept { asymmetric_fence::light(); }
+  /// While another thread is about to do something.
+  static void pause() noexcept { std::this_thread::yield(); }
   static void heavy_fence() noexcept { asymmetric_fence::heavy(); }
 };
 

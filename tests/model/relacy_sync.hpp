@@ -90,6 +90,11 @@ class atomic {
     return alive(where).fetch_sub(value, to_relacy(order), debug_info(where));
   }
 
+  bool compare_exchange_weak(T& expected, T value, std::memory_order success,
+                             std::memory_order failure, location where = location::current()) {
+    return compare_exchange_strong(expected, value, success, failure, where);
+  }
+
   bool compare_exchange_strong(T& expected, T value, std::memory_order success,
                                std::memory_order failure, location where = location::current()) {
     const rl::debug_info info = debug_info(where);
@@ -175,6 +180,9 @@ struct relacy_sync {
   }
   static void heavy_fence(std::source_location where = std::source_location::current()) {
     light_fence(where);
+  }
+  static void pause(std::source_location where = std::source_location::current()) {
+    rl::yield(1, debug_info(where));
   }
 };
 
