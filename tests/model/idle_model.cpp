@@ -204,6 +204,11 @@ class forking : public idle_program<forking<workers>, workers, 0> {
           return true;
         case lane::steal_result::empty:
           return false;
+        case lane::steal_result::hidden:
+          lane_.ask();
+          lane_.raid();
+          let_time_pass();  // another thief's raid may be under way
+          break;
         case lane::steal_result::lost_race:
           break;
       }

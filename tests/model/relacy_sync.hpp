@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <source_location>
+#include <thread>
 #include <vector>
 
 #pragma push_macro("assert")

@@ -5,7 +5,8 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <mutex>
+#include <magpie/asymmetric_fence.hpp>
+#include <magpie/sync.hpp>
 #include <new>
 #include <random>
 #include <string>
@@ -24,9 +25,28 @@ using magpie::test::scaled;
 using lane = basic_fork_lane<int>;
 using steal_result = lane::steal_result;
 
-int* stolen_from(lane& from) {
+/// What a thief gets that asks for nothing.
+template <class Lane>
+int* public_item_of(Lane& from) {
   int* item = nullptr;
-  return from.steal(item) == steal_result::stolen ? item : nullptr;
+  return from.steal(item) == Lane::steal_result::stolen ? item : nullptr;
+}
+
+/// What a thief gets that takes what is hidden as well.
+template <class Lane>
+int* stolen_from(Lane& from) {
+  int* item = nullptr;
+  if (from.steal(item) == Lane::steal_result::hidden) {
+    from.ask();
+    from.raid();
+    static_cast<void>(from.steal(item));
+  }
+  return item;
+}
+
+steal_result look_at(lane& items) {
+  int* item = nullptr;
+  return items.steal(item);
 }
 
 TEST(fork_lane, is_empty_at_first) {
@@ -131,8 +151,115 @@ TEST(fork_lane, pop_if_is_not_deceived_by_what_a_slot_held_before) {
   EXPECT_TRUE(items.looks_empty());
 }
 
+TEST(fork_lane, items_are_hidden_until_a_thief_asks) {
+  lane items{2};
+  std::vector<int> all(4);
+  for (int& each : all) ASSERT_TRUE(items.push(each));
+  EXPECT_EQ(look_at(items), steal_result::hidden);
+  EXPECT_EQ(look_at(items), steal_result::hidden);
+  EXPECT_FALSE(items.looks_empty());
+  items.ask();
+  EXPECT_EQ(look_at(items), steal_result::hidden);  // the owner has not answered
+  for (std::size_t i = all.size(); i-- > 0;) EXPECT_TRUE(items.pop_if(all[i])) << i;
+  EXPECT_EQ(look_at(items), steal_result::empty);
+}
+
+TEST(fork_lane, the_next_push_answers_with_the_older_half) {
+  lane items;
+  std::vector<int> all(5);
+  for (std::size_t i = 0; i < 4; ++i) ASSERT_TRUE(items.push(all[i]));
+  items.ask();
+  items.ask();
+  ASSERT_TRUE(items.push(all[4]));
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(public_item_of(items), &all[i]) << i;
+  EXPECT_EQ(look_at(items), steal_result::hidden);
+  EXPECT_EQ(items.pop(), &all[4]);
+  EXPECT_EQ(items.pop(), &all[3]);
+  EXPECT_EQ(items.pop(), nullptr);
+  EXPECT_TRUE(items.looks_empty());
+}
+
+TEST(fork_lane, the_next_pop_answers_with_the_older_half) {
+  lane items;
+  std::vector<int> all(5);
+  for (int& each : all) ASSERT_TRUE(items.push(each));
+  items.ask();
+  EXPECT_EQ(items.pop(), &all[4]);
+  EXPECT_EQ(public_item_of(items), &all[0]);
+  EXPECT_EQ(public_item_of(items), &all[1]);
+  EXPECT_EQ(look_at(items), steal_result::hidden);
+  EXPECT_EQ(items.pop(), &all[3]);
+  EXPECT_EQ(items.pop(), &all[2]);
+  EXPECT_TRUE(items.looks_empty());
+}
+
+TEST(fork_lane, who_asks_the_empty_lane_gets_the_first_push) {
+  lane items;
+  int one = 0;
+  items.ask();
+  EXPECT_EQ(items.pop(), nullptr);  // an answer, too
+  items.ask();
+  ASSERT_TRUE(items.push(one));
+  EXPECT_EQ(public_item_of(items), &one);
+  EXPECT_EQ(items.pop(), nullptr);
+}
+
+TEST(fork_lane, a_raid_takes_everything_without_the_owner) {
+  lane items{2};
+  std::vector<int> all(6);
+  for (int& each : all) ASSERT_TRUE(items.push(each));
+  items.raid();  // nobody has asked
+  EXPECT_EQ(look_at(items), steal_result::hidden);
+  items.ask();
+  std::thread([&] {
+    items.raid();
+    for (int& each : all) EXPECT_EQ(public_item_of(items), &each);
+    EXPECT_EQ(look_at(items), steal_result::empty);
+  }).join();
+  EXPECT_EQ(items.pop(), nullptr);
+  EXPECT_TRUE(items.looks_empty());
+}
+
+TEST(fork_lane, the_owner_goes_on_after_a_raid) {
+  lane items{2};
+  std::vector<int> all(9);
+  for (std::size_t i = 0; i < 6; ++i) ASSERT_TRUE(items.push(all[i]));
+  items.ask();
+  items.raid();
+  EXPECT_EQ(public_item_of(items), &all[0]);
+  EXPECT_TRUE(items.pop_if(all[5]));  // takes back one half of five
+  EXPECT_EQ(public_item_of(items), &all[1]);
+  EXPECT_EQ(public_item_of(items), &all[2]);
+  EXPECT_EQ(public_item_of(items), &all[3]);
+  EXPECT_EQ(look_at(items), steal_result::hidden);
+  for (std::size_t i = 6; i < 9; ++i) ASSERT_TRUE(items.push(all[i]));
+  for (const std::size_t expected : {8U, 7U, 6U, 4U}) EXPECT_EQ(items.pop(), &all[expected]);
+  EXPECT_EQ(items.pop(), nullptr);
+  EXPECT_TRUE(items.looks_empty());
+}
+
+TEST(fork_lane, a_lane_can_be_raided_again_and_again) {
+  lane items{2};
+  std::vector<int> all(3);
+  for (int round = 0; round < 100; ++round) {
+    SCOPED_TRACE(round);
+    for (int& each : all) ASSERT_TRUE(items.push(each));
+    ASSERT_EQ(look_at(items), steal_result::hidden);
+    items.ask();
+    items.raid();
+    items.raid();  // without effect
+    ASSERT_EQ(public_item_of(items), &all[0]);
+    if (round % 2 == 0) {
+      ASSERT_TRUE(items.pop_if(all[2]));
+    }
+    while (public_item_of(items) != nullptr) continue;
+    while (items.pop() != nullptr) continue;
+    ASSERT_TRUE(items.looks_empty());
+  }
+}
+
 // A standard atomic whose arrays, the rings of the lane, can be refused.
-struct short_of_memory {
+struct short_of_memory : magpie::detail::standard_sync {
   template <class T>
   struct atomic : std::atomic<T> {
     using std::atomic<T>::atomic;
@@ -143,7 +270,6 @@ struct short_of_memory {
     }
     static void operator delete[](void* block) noexcept { ::operator delete[](block); }
   };
-  using mutex = std::mutex;
 
   inline static bool refusing = false;
 };
@@ -170,36 +296,37 @@ TEST(fork_lane, a_full_ring_is_used_again_without_growing) {
   short_of_memory::refusing = true;
   std::vector<int> all(64);
   std::size_t oldest = 0;
-  int* item = nullptr;
   for (std::size_t newest = 0; newest < all.size(); ++newest) {
     if (newest - oldest == 4) {
-      ASSERT_EQ(items.steal(item), decltype(items)::steal_result::stolen);
-      ASSERT_EQ(item, &all[oldest++]);
+      ASSERT_EQ(stolen_from(items), &all[oldest]);
+      ++oldest;
     }
     ASSERT_TRUE(items.push(all[newest])) << newest;
   }
   short_of_memory::refusing = false;
   while (oldest < all.size()) {
-    ASSERT_EQ(items.steal(item), decltype(items)::steal_result::stolen);
-    ASSERT_EQ(item, &all[oldest++]);
+    ASSERT_EQ(stolen_from(items), &all[oldest]);
+    ++oldest;
   }
   EXPECT_TRUE(items.looks_empty());
 }
 
 // Three thieves against an owner that pushes and pops in bursts of all sizes, on one lane.
-class raid {
+class robbery {
  public:
   struct element {
     std::atomic<std::uint8_t> seen{0};
   };
 
-  raid(std::vector<element>& all, std::uint64_t seed)
+  robbery(std::vector<element>& all, std::uint64_t seed)
       : all_{all}, random_{seed}, burst_bits_{1 + random_() % 11} {}
 
   void run() {
     std::vector<std::thread> thieves;
     thieves.reserve(3);
-    for (int i = 0; i < 3; ++i) thieves.emplace_back([this] { steal_all(); });
+    for (const int patience : {0, 3, 100}) {
+      thieves.emplace_back([this, patience] { steal_all(patience); });
+    }
     own();
     finished_.store(true, std::memory_order_release);
     for (std::thread& each : thieves) each.join();
@@ -207,6 +334,7 @@ class raid {
 
   std::size_t popped = 0;
   std::atomic<std::size_t> stolen{0};
+  std::atomic<std::size_t> raids{0};
 
  private:
   void own() {
@@ -248,14 +376,24 @@ class raid {
     ++popped;
   }
 
-  void steal_all() {
+  /// Asks whenever all is hidden, and raids when it has asked `patience` times in a row in vain.
+  void steal_all(int patience) {
     std::size_t count = 0;
+    std::size_t raided = 0;
+    int asked = 0;
     const element* last = nullptr;
     while (!finished_.load(std::memory_order_acquire)) {
       element* item = nullptr;
       switch (lane_.steal(item)) {
         case basic_fork_lane<element>::steal_result::empty:
           std::this_thread::yield();
+          break;
+        case basic_fork_lane<element>::steal_result::hidden:
+          lane_.ask();
+          if (asked++ < patience) break;
+          lane_.raid();
+          ++raided;
+          asked = 0;
           break;
         case basic_fork_lane<element>::steal_result::lost_race:
           break;
@@ -264,9 +402,11 @@ class raid {
           if (last >= item) ADD_FAILURE() << "stolen out of order";
           last = item;
           ++count;
+          asked = 0;
       }
     }
     stolen.fetch_add(count, std::memory_order_relaxed);
+    raids.fetch_add(raided, std::memory_order_relaxed);
   }
 
   std::vector<element>& all_;
@@ -278,25 +418,29 @@ class raid {
 };
 
 TEST(fork_lane, each_element_is_seen_exactly_once) {
+  magpie::detail::asymmetric_fence::initialise();  // the raids' fence is the one of a runtime
   const std::uint64_t seed = announced_seed();
   constexpr std::size_t lanes = 100;  // each grows from 2 anew
   const std::size_t elements = scaled(1e8) / lanes;
   std::size_t popped = 0;
   std::size_t stolen = 0;
+  std::size_t raids = 0;
   for (std::size_t i = 0; i < lanes && !HasFailure(); ++i) {
     SCOPED_TRACE("MAGPIE_SEED=" + std::to_string(seed) + ", lane " + std::to_string(i));
-    std::vector<raid::element> all(elements);
-    raid one{all, seed + i};
+    std::vector<robbery::element> all(elements);
+    robbery one{all, seed + i};
     one.run();
     popped += one.popped;
     stolen += one.stolen.load();
+    raids += one.raids.load();
     std::size_t wrong = 0;
-    for (const raid::element& each : all) wrong += each.seen.load() != 1 ? 1 : 0;
+    for (const robbery::element& each : all) wrong += each.seen.load() != 1 ? 1 : 0;
     EXPECT_EQ(wrong, 0U);
   }
   EXPECT_EQ(popped + stolen, elements * lanes);
   EXPECT_GT(popped, 0U);
   EXPECT_GT(stolen, 0U);
+  EXPECT_GT(raids, 0U);
 }
 
 }  // namespace
