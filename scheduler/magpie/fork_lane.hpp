@@ -14,11 +14,11 @@ namespace magpie::detail {
 /// loses nothing.
 ///
 /// It is a *split* deque. Items tail .. split - 1 are public and form a deque of Chase and Lev
-/// (Dynamic Circular Work-Stealing Deque, SPAA 2005); items split .. bottom - 1 are the owner's own.
-/// A thief that finds the public part empty asks for more through one word, the guard, which the
-/// owner reads anyway at each push and pop. If the owner does not answer, because it computes, the
-/// thief *raids*: it closes the guard, has every running thread execute a fence (membarrier), and
-/// moves the split itself. scheduler/README.md has the proof.
+/// (Dynamic Circular Work-Stealing Deque, SPAA 2005); items split .. bottom - 1 are the owner's
+/// own. A thief that finds the public part empty asks for more through one word, the guard, which
+/// the owner reads anyway at each push and pop. If the owner does not answer, because it computes,
+/// the thief *raids*: it closes the guard, has every running thread execute a fence (membarrier),
+/// and moves the split itself. scheduler/README.md has the proof.
 ///
 /// The idea of a private part with exposure on request is that of U. Acar, A. Chargueraud and
 /// M. Rainey, Scheduling Parallel Programs by Work Stealing with Private Deques, PPoPP 2013, and of
@@ -48,7 +48,8 @@ class basic_fork_lane {
     }
     slots->at(bottom).store(&item, std::memory_order_relaxed);
     move_bottom(bottom + 1);
-    if (guard_.load(std::memory_order_relaxed) > bottom) [[unlikely]] answer(bottom + 1);
+    if (guard_.load(std::memory_order_relaxed) > bottom) [[unlikely]]
+      answer(bottom + 1);
     return true;
   }
 
@@ -56,7 +57,8 @@ class basic_fork_lane {
   [[nodiscard]] T* pop() noexcept {
     const std::int64_t newest = bottom_.load(std::memory_order_relaxed) - 1;
     move_bottom(newest);
-    if (guard_.load(std::memory_order_relaxed) > newest) [[unlikely]] return pop_guarded(newest);
+    if (guard_.load(std::memory_order_relaxed) > newest) [[unlikely]]
+      return pop_guarded(newest);
     return buffer_.load(std::memory_order_relaxed)->at(newest).load(std::memory_order_relaxed);
   }
 
