@@ -64,8 +64,11 @@ void timekeeper::flush() {
 void timekeeper::loop() {
   ::pthread_setname_np(::pthread_self(), "magpie-time");
   ::prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);  // nanoseconds; the default of 50 us is lateness
-  while (!stopping_.load(std::memory_order_acquire)) {
+  for (;;) {
+    // First the count of calls, then what they may be about: a call that comes after the look finds
+    // the count moved, and the wait below returns at once.
     const std::uint32_t calls = calls_.load(std::memory_order_acquire);
+    if (stopping_.load(std::memory_order_acquire)) return;
     for (shard& each : shards_) {
       timer_node* expired = nullptr;
       {

@@ -128,11 +128,11 @@ job* worker_thread::take_from_others(eagerness how) {
   random_ ^= random_ << 17;
   for (std::size_t i = 0; i < workers; ++i) {
     worker_thread& victim = pool_.workers[(random_ + i) % workers];
-    if (&victim == this) continue;
-    job* item = steal_from(victim, how);
+    job* item = &victim != this ? steal_from(victim, how) : nullptr;
+    // The own ready lane too: next() may have overlooked an item there while thieves were at it.
     if (item == nullptr) item = pool_.ready.pop(victim.index());
     if (item != nullptr) {
-      count(counters_.steals);
+      if (&victim != this) count(counters_.steals);
       return item;
     }
   }
