@@ -5,7 +5,7 @@ checked = scheduler|runtime|combinators|examples|benchmarks|tests/(scheduler|run
 sources = find scheduler runtime combinators tests examples benchmarks -name '*.[ch]pp'
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo test bench tsan asan tidy format format-check install-check
+.PHONY: help deps build demo test stress bench tsan asan tidy format format-check install-check
 
 help:           ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -25,8 +25,15 @@ demo: deps      ## hash DIR=/usr/include with examples/treesum, check it against
 test: build     ## build and run all tests; PRESET= as above
 	@ctest --preset $(PRESET)
 
-bench: deps     ## run the benchmarks
-	@$(MAKE) build PRESET=release && cmake --build --preset release --target bench
+stress: build   ## the stress tests at full size, some minutes; PRESET= as above
+	@MAGPIE_STRESS_SCALE=1 ctest --preset $(PRESET) --label-regex '^stress$$' --timeout 7200
+
+bench:          ## build the benchmarks and the rivals, run all (hours), write benchmarks/results/
+	@cmake/deps.sh bench
+	@cmake --preset bench
+	@cmake --build --preset bench
+	@benchmarks/run.py
+	@benchmarks/plot.py
 
 tsan:           ## all tests under ThreadSanitizer
 	@$(MAKE) test PRESET=tsan

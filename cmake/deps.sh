@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# deps.sh: installs what building, testing and measuring magpie needs on Debian 12.
-# Does nothing, and asks the network nothing, when all of it is there.
+# deps.sh: installs what building and testing magpie needs on Debian 12; `deps.sh bench` also what
+# the benchmarks' rivals need. Does nothing, and asks the network nothing, when all of it is there.
 set -euo pipefail
 
 packages=(
@@ -9,6 +9,12 @@ packages=(
   libconcurrentqueue-dev libssl-dev libcli11-dev nlohmann-json3-dev
   libgtest-dev libgmock-dev libbenchmark-dev relacy-dev spin
 )
+if [[ ${1:-} == bench ]]; then
+  packages+=(
+    libtbb-dev libomp-19-dev libboost-dev golang-go cargo librust-rayon-dev librust-tokio-dev
+    python3-matplotlib valgrind
+  )
+fi
 
 if ! command -v dpkg-query >/dev/null; then
   echo "deps: no Debian here. Please see to the equivalents of: ${packages[*]}" >&2

@@ -1,0 +1,3 @@
+module magpie.benchmarks
+
+go 1.19

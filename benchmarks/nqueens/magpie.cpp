@@ -1,0 +1,11 @@
+#include "support/magpie_nqueens.hpp"
+
+int main(int argc, char** argv) {
+  bench::program program(argc, argv, "nqueens/magpie");
+  const bench::nqueens_problem problem;
+  magpie::runtime runtime({.workers = program.workers()});
+  return bench::measure(program, 1, [&] {
+    problem.check_answer(
+        runtime.block_on(bench::magpie_nqueens(problem.size, 0, 0, bench::queens())));
+  });
+}
