@@ -41,24 +41,27 @@ bool done_callbacks::task_ended() noexcept {
 void done_callbacks::run_all(job& self, worker& here) noexcept {
   auto& callbacks = static_cast<done_callbacks&>(self);
   task_state_base& owner = callbacks.owner_;
-  here.task = nullptr;
+  here.set_task(nullptr);
   for (;;) {
     std::unique_lock lock(callbacks.mutex_);
     if (callbacks.entries_.empty()) {
       callbacks.submitted_ = false;
       break;
     }
-    entry next = std::move(callbacks.entries_.front());
+    entry due = std::move(callbacks.entries_.front());
     callbacks.entries_.pop_front();
     lock.unlock();
-    callbacks.run(next);
+    callbacks.run(due);
   }
-  owner.drop_handle();  // that of task_state_base::submit_callbacks; with it this object may go
+  // Both were taken when this job was submitted. With the handle this object may go, and then the
+  // runtime.
+  owner.drop_handle();
+  runtime_core::of(here).tasks.remove(here);
 }
 
-void done_callbacks::run(entry& next) noexcept {
+void done_callbacks::run(entry& due) noexcept {
   try {
-    next.callback(handle_access::share(owner_));
+    due.callback(handle_access::share(owner_));
   } catch (...) {
     owner_.report(std::current_exception());
   }

@@ -32,7 +32,7 @@ class done_callbacks : public job {
   };
 
   static void run_all(job& self, worker& here) noexcept;
-  void run(entry& next) noexcept;
+  void run(entry& due) noexcept;
 
   task_state_base& owner_;
   std::mutex mutex_;  // guards all below

@@ -1,74 +1,66 @@
 #include <magpie/join.hpp>
 
-#include <magpie/worker.hpp>
-
 namespace magpie::detail {
 
-join_slot::join_slot() noexcept : job(&join::run_stolen), completion(&join::on_child_end) {}
+namespace {
 
-std::coroutine_handle<> join::start(join_slot* slots, std::uint32_t count,
-                                    std::coroutine_handle<> parent) noexcept {
-  worker& here = *worker::current();
-  slots_ = slots;
-  count_ = count;
-  parent_ = parent;
-  task_ = here.task;
-  unfinished_.store(count, std::memory_order_relaxed);
-  return run_range(here, 0, count, 0);
+/// A failure has been noted in the topmost join already.
+std::coroutine_handle<> go_on(const continuation& parent) noexcept {
+  std::exception_ptr none;
+  return parent.proceed(none);
 }
 
-/// Offers [begin, end) but its first child in halves, the largest first, so that a thief, who takes
-/// the oldest, gets half of what is left; then the first child is the strand's next.
-std::coroutine_handle<> join::run_range(worker& here, std::uint32_t begin, std::uint32_t end,
-                                        std::uint32_t strand_begin) noexcept {
-  while (end - begin > 1) {
-    const std::uint32_t middle = begin + (end - begin) / 2;
-    slots_[middle].range_end = end;
-    if (!here.fork(slots_[middle])) [[unlikely]]
-      break;
-    end = middle;
-  }
-  slots_[begin].range_end = end;
-  slots_[begin].strand_begin = strand_begin;
-  return slots_[begin].child;
+}  // namespace
+
+std::coroutine_handle<> join::run_after_settling(worker& here, fork_lane::push_result forked,
+                                                 std::uintptr_t child) noexcept {
+  // Without memory to offer the rest as a fork it is made ready instead.
+  if (!here.settle_fork(*this, forked)) here.make_ready(*this);
+  return run(here, child);
 }
 
-std::coroutine_handle<> join::child_ended(join_slot& slot, std::exception_ptr* failure) noexcept {
-  if (failure != nullptr) [[unlikely]] {
-    std::exception_ptr* none = nullptr;
-    first_failure_.compare_exchange_strong(none, failure, std::memory_order_relaxed);
-  }
-  const auto next = static_cast<std::uint32_t>(&slot - slots_) + 1;
-  if (next < count_) {
-    worker& here = *worker::current();
-    if (next < slot.range_end) [[unlikely]] {
-      return run_range(here, next, slot.range_end, slot.strand_begin);
-    }
-    if (here.unfork(slots_[next])) {
-      return run_range(here, next, slots_[next].range_end, slot.strand_begin);
-    }
-  }
-  const std::uint32_t run_by_strand = next - slot.strand_begin;
-  if (run_by_strand == count_) return parent_;
-  // Unless it is the last one, the parent may be gone after the subtraction.
-  const std::coroutine_handle<> parent = parent_;
-  if (unfinished_.fetch_sub(run_by_strand, std::memory_order_acq_rel) == run_by_strand) {
-    return parent;
-  }
-  return std::noop_coroutine();
+std::coroutine_handle<> join::start_below(join& below, worker& here) noexcept {
+  return below.start(here, below.children_[0], below.count_);
 }
 
-std::coroutine_handle<> join::on_child_end(completion& self, std::exception_ptr* failure) noexcept {
-  auto& slot = static_cast<join_slot&>(self);
-  return slot.owner->child_ended(slot, failure);
+std::coroutine_handle<> join::earlier_child_ended() noexcept {
+  worker& here = worker::here();
+  const auto unforked = here.unfork(*this);
+  if (unforked != fork_lane::pop_if_result::popped) [[unlikely]]
+    return earlier_child_ended_slowly(here, unforked);
+  return run_next(here);
 }
 
-void join::run_stolen(job& self, worker& here) noexcept {
-  auto& slot = static_cast<join_slot&>(self);
-  join& owner = *slot.owner;
-  here.task = owner.task_;
-  const auto begin = static_cast<std::uint32_t>(&slot - owner.slots_);
-  owner.run_range(here, begin, slot.range_end, begin).resume();
+std::coroutine_handle<> join::earlier_child_ended_slowly(
+    worker& here, fork_lane::pop_if_result unforked) noexcept {
+  if (unforked == fork_lane::pop_if_result::marked && here.settle_unfork()) return run_next(here);
+  // This strand is over. Unless it was the last, the join may be gone after the subtraction.
+  const continuation parent = parent_;
+  if (missing_.fetch_sub(1, std::memory_order_acq_rel) != 1) return std::noop_coroutine();
+  return go_on(parent);
+}
+
+std::coroutine_handle<> join::last_strand_ended() noexcept {
+  const continuation parent = parent_;
+  const auto takings = static_cast<std::int32_t>(takings_);
+  if (takings != 0 && missing_.fetch_add(takings, std::memory_order_acq_rel) + takings != 0) {
+    return std::noop_coroutine();
+  }
+  return go_on(parent);
+}
+
+void join::note_failure(std::exception_ptr& failure) noexcept {
+  join* topmost = this;
+  while (join* const above = topmost->parent_.target_join()) topmost = above;
+  std::exception_ptr* none = nullptr;
+  topmost->first_failure_.compare_exchange_strong(none, &failure, std::memory_order_relaxed);
+}
+
+void join::run_taken(job& self, worker& here) noexcept {
+  auto& taken = static_cast<join&>(self);
+  ++taken.takings_;
+  here.set_task(taken.task_);
+  taken.run_next(here).resume();
 }
 
 }  // namespace magpie::detail

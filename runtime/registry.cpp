@@ -1,47 +1,46 @@
 #include "runtime/registry.hpp"
 
+#include <magpie/asymmetric_fence.hpp>
+
 namespace magpie::detail {
 
-registry::registry(std::size_t shards) : shards_(shards) {}
-
-bool registry::add(task_state_base& task, std::size_t shard_index) {
-  shard& home = shards_[shard_index];
-  task.shard_ = static_cast<std::uint32_t>(shard_index);
-  const std::lock_guard lock(home.mutex);
-  if (home.closed) return false;
-  task.next_ = home.first;
-  if (home.first != nullptr) home.first->previous_ = &task;
-  home.first = &task;
+bool registry::add_from_outside(std::size_t count) {
+  const std::lock_guard lock(mutex_);
+  if (is_closed_) return false;
+  added_outside_ += count;
   return true;
 }
 
-void registry::remove(task_state_base& task) noexcept {
-  shard& home = shards_[task.shard_];
-  {
-    const std::lock_guard lock(home.mutex);
-    if (task.next_ != nullptr) task.next_->previous_ = task.previous_;
-    (task.previous_ != nullptr ? task.previous_->next_ : home.first) = task.next_;
-  }
-  if (awaited_.load(std::memory_order_seq_cst)) {
-    const std::lock_guard lock(emptied_mutex_);
-    emptied_.notify_all();
-  }
+void registry::remove(const worker& here) noexcept {
+  raise(counts_[here.index()].removed, 1);
+  asymmetric_fence::light();
+  if (is_awaited_.load(std::memory_order_relaxed)) [[unlikely]]
+    notify();
+}
+
+void registry::notify() noexcept {
+  const std::lock_guard lock(mutex_);
+  emptied_.notify_all();
 }
 
 void registry::close_when_empty() {
-  awaited_.store(true, std::memory_order_seq_cst);
-  std::unique_lock lock(emptied_mutex_);
-  emptied_.wait(lock, [this] { return close_if_empty(); });
+  is_awaited_.store(true, std::memory_order_relaxed);
+  asymmetric_fence::heavy();
+  std::unique_lock lock(mutex_);
+  emptied_.wait(lock, [this] { return is_empty(); });
+  is_closed_ = true;
 }
 
-/// All shards are locked together: a task may end in one after it spawned into another.
-bool registry::close_if_empty() {
-  for (shard& each : shards_) each.mutex.lock();
-  bool empty = true;
-  for (const shard& each : shards_) empty = empty && each.first == nullptr;
-  for (shard& each : shards_) each.closed = empty;
-  for (shard& each : shards_) each.mutex.unlock();
-  return empty;
+/// With the lock held. All removals are read before all additions. Neither number ever goes down,
+/// and at no moment has more been removed than added. So if the sums are equal, then so they were
+/// at each moment between the last look at a removal and the first at an addition: it was empty.
+/// And it stays so, because only what is registered adds without the lock.
+bool registry::is_empty() const noexcept {
+  std::uint64_t removed = 0;
+  for (const counts& each : counts_) removed += each.removed.load(std::memory_order_acquire);
+  std::uint64_t added = added_outside_;
+  for (const counts& each : counts_) added += each.added.load(std::memory_order_acquire);
+  return added == removed;
 }
 
 }  // namespace magpie::detail

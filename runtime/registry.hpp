@@ -3,50 +3,59 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
-#include <magpie/task_state.hpp>
+#include <magpie/worker.hpp>
 #include <mutex>
 
 namespace magpie::detail {
 
-/// The live tasks of a runtime: entered before they can run, removed before they are seen to be
-/// done. In shards, so that workers do not meet at one lock.
+/// How many tasks of a runtime live, so that its end can wait for the last one. Each worker counts
+/// for itself what is added and what is removed there, on a line of its own.
 class registry {
  public:
-  explicit registry(std::size_t shards);
+  explicit registry(std::size_t workers) : counts_(workers) {}
 
-  /// False when the registry is closed.
-  [[nodiscard]] bool add(task_state_base& task, std::size_t shard);
-  void remove(task_state_base& task) noexcept;
-
-  /// Calls `visit` with each live task. Its lock is held, so `visit` takes a handle and no more.
-  template <class Visit>
-  void for_each(Visit visit) {
-    for (shard& each : shards_) {
-      const std::lock_guard lock(each.mutex);
-      for (task_state_base* task = each.first; task != nullptr; task = task->next_) visit(*task);
-    }
+  /// On a worker of this runtime that runs something which is registered itself, so that the
+  /// registry cannot close meanwhile.
+  void add(const worker& here, std::size_t count) noexcept {
+    raise(counts_[here.index()].added, count);
   }
 
-  /// Blocks until no task is alive; from then on none can be added. Tasks may still spawn others
-  /// meanwhile.
+  /// Anywhere else. False when the registry is closed.
+  [[nodiscard]] bool add_from_outside(std::size_t count);
+
+  /// On a worker of this runtime. From then on the runtime may end.
+  void remove(const worker& here) noexcept;
+
+  /// Blocks until nothing is registered; from then on nothing can be added. What is registered may
+  /// still add more meanwhile.
   void close_when_empty();
 
  private:
-  struct alignas(64) shard {
-    std::mutex mutex;
-    task_state_base* first = nullptr;  // guarded by mutex
-    bool closed = false;               // guarded by mutex
+  struct alignas(64) counts {
+    // Both grow only, written by one worker, read by close_when_empty(). Release and acquire: who
+    // sees a removal sees the addition that came before it, on whatever worker that was.
+    std::atomic<std::uint64_t> added{0};
+    std::atomic<std::uint64_t> removed{0};
   };
 
-  [[nodiscard]] bool close_if_empty();
+  static void raise(std::atomic<std::uint64_t>& sum, std::size_t count) noexcept {
+    sum.store(sum.load(std::memory_order_relaxed) + count, std::memory_order_release);
+  }
 
-  std::deque<shard> shards_;
-  // false -> true once, before close_when_empty() looks the first time; remove() reads it after its
-  // shard's lock was released, so that either the look or the notification sees the removal.
-  std::atomic<bool> awaited_{false};
-  std::mutex emptied_mutex_;
+  [[nodiscard]] bool is_empty() const noexcept;
+  void notify() noexcept;
+
+  std::deque<counts> counts_;
+  // false -> true once, by close_when_empty(), before a heavy fence and its first look; remove()
+  // reads it after its count and a light fence. So either the look sees the removal, or the removal
+  // sees that somebody waits.
+  std::atomic<bool> is_awaited_{false};
+  std::mutex mutex_;  // guards the rest, and orders looks and notifications
   std::condition_variable emptied_;
+  std::uint64_t added_outside_ = 0;
+  bool is_closed_ = false;
 };
 
 }  // namespace magpie::detail

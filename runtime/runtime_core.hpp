@@ -5,11 +5,29 @@
 #include <magpie/runtime.hpp>
 #include <magpie/scheduler.hpp>
 #include <magpie/worker.hpp>
+#include <vector>
 
 #include "runtime/blocking_pool.hpp"
 #include "runtime/registry.hpp"
 
 namespace magpie::detail {
+
+/// What is still to be known of a runtime that may be gone, in one odd word (an even one is the
+/// address of a core): the hook for unobserved failures, and a number that is never used again in
+/// this process.
+class runtime_identity {
+ public:
+  explicit runtime_identity(std::uint64_t word) noexcept : word_(word) {}
+  /// A new one.
+  explicit runtime_identity(unobserved_hook hook);
+
+  [[nodiscard]] static bool is_one(std::uint64_t word) noexcept { return word % 2 != 0; }
+  [[nodiscard]] std::uint64_t word() const noexcept { return word_; }
+  [[nodiscard]] unobserved_hook hook() const noexcept;
+
+ private:
+  std::uint64_t word_;
+};
 
 /// What a runtime consists of. The order is that of dependence: the blocking pool's threads submit
 /// to the scheduler, so they are joined first.
@@ -27,15 +45,22 @@ class runtime_core {
     return *static_cast<runtime_core*>(here.home().owner());
   }
 
-  /// Calls `visit` with the runtime of that identity, which will not end meanwhile; false when it
-  /// has ended.
-  static bool visit(std::uint64_t id, const std::function<void(runtime_core&)>& visit);
+  /// Calls `visit` with the runtime of that identity, which will not end meanwhile; not when it has
+  /// ended.
+  static void visit(runtime_identity which, const std::function<void(runtime_core&)>& visit);
 
-  /// The caller's worker, when it is one of this runtime's.
-  [[nodiscard]] worker* worker_here() noexcept;
+  /// So many tasks more. Throws invalid_state when all have ended and none may be added.
+  void add_tasks(std::size_t count);
 
-  const std::uint64_t id;  // never used again in this process
+  /// Those of this runtime's tasks that are not done and wanted.
+  [[nodiscard]] std::vector<any_task_handle> find_tasks(
+      const std::function<bool(const task_state_base&)>& wanted) const;
+
+  /// Tells on_long_run of the task whose state is, or was, at that address.
+  void report_long_run(const void* state, duration so_far);
+
   const runtime_options options;
+  const runtime_identity identity;
   registry tasks;
   scheduler jobs;
   blocking_pool blocking;

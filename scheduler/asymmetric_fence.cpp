@@ -5,14 +5,7 @@
 #include <unistd.h>
 
 #include <magpie/check.hpp>
-
-#if defined(__SANITIZE_THREAD__)
-#define MAGPIE_THREAD_SANITIZER 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define MAGPIE_THREAD_SANITIZER 1
-#endif
-#endif
+#include <magpie/sanitizers.hpp>
 
 namespace magpie::detail {
 
@@ -25,11 +18,9 @@ long membarrier(int command) noexcept { return ::syscall(SYS_membarrier, command
 }  // namespace
 
 void asymmetric_fence::initialise() noexcept {
-#ifndef MAGPIE_THREAD_SANITIZER
-  if (membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0) {
+  if (MAGPIE_THREAD_SANITIZER == 0 && membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0) {
     symmetric_.store(false, std::memory_order_seq_cst);
   }
-#endif
 }
 
 void asymmetric_fence::heavy() noexcept {

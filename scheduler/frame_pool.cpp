@@ -1,149 +1,114 @@
 #include <magpie/frame_pool.hpp>
 
+#include <algorithm>
 #include <array>
-#include <cstdint>
-#include <mutex>
+#include <magpie/frame_statistics.hpp>
 #include <new>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define MAGPIE_FRAME_POOL 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define MAGPIE_FRAME_POOL 0
-#endif
-#endif
-#ifndef MAGPIE_FRAME_POOL
-#define MAGPIE_FRAME_POOL 1
-#endif
+#include "scheduler/depot.hpp"
+#include "scheduler/slot_depot.hpp"
+#include "scheduler/thread_records.hpp"
 
 namespace magpie::detail {
 
-#if MAGPIE_FRAME_POOL
-
 namespace {
 
-constexpr std::size_t granularity = 64;
-constexpr std::size_t class_count = 16;
-constexpr std::uint32_t batch_size = 64;
+/// Blocks that are not in the pool.
+struct {
+  std::atomic<std::size_t> count{0};
+  std::atomic<std::size_t> bytes{0};
+} large;
 
-struct free_block {
-  free_block* next;
-  free_block* next_batch;  // only in the first block of a batch that lies in the depot
-};
-
-/// Full batches of one size class, shared by all threads. Lives for ever, so that threads which
-/// end after main still find it.
-struct depot {
-  std::mutex mutex;
-  std::array<free_block*, class_count> batches{};  // guarded by mutex
-
-  static depot& instance() {
-    static depot* const shared = new depot;
-    return *shared;
-  }
-
-  void put(std::size_t size_class, free_block* batch) noexcept {
-    const std::lock_guard lock(mutex);
-    batch->next_batch = batches[size_class];
-    batches[size_class] = batch;
-  }
-
-  free_block* take(std::size_t size_class) noexcept {
-    const std::lock_guard lock(mutex);
-    free_block* const batch = batches[size_class];
-    if (batch != nullptr) batches[size_class] = batch->next_batch;
-    return batch;
-  }
-};
-
-/// One class in one thread. Two lists, so that a thread that allocates and frees around the edge
-/// of a batch does not go to the depot each time: `spare` is a whole batch or nothing.
-struct cache_line {
-  free_block* active = nullptr;
-  free_block* spare = nullptr;
-  std::uint32_t active_count = 0;
-};
-
-struct thread_cache {
-  std::array<cache_line, class_count> classes;
-  bool ended = false;  // set by the destructor: later blocks of this thread bypass the cache
-
-  ~thread_cache() {
-    ended = true;
-    for (std::size_t i = 0; i < class_count; ++i) {
-      cache_line& line = classes[i];
-      if (line.spare != nullptr) depot::instance().put(i, line.spare);
-      if (line.active != nullptr) depot::instance().put(i, line.active);
-      line = cache_line{};
-    }
-  }
-};
-
-constinit thread_local thread_cache cache;
-
-void* refill(cache_line& line, std::size_t size_class) {
-  if (line.spare != nullptr) {
-    line.active = line.spare;
-    line.spare = nullptr;
-  } else if (!cache.ended && (line.active = depot::instance().take(size_class)) != nullptr) {
-    // A thread's last batch may be a short one.
-    line.active_count = 0;
-    for (free_block* block = line.active; block != nullptr; block = block->next) {
-      ++line.active_count;
-    }
-    free_block* const block = line.active;
-    line.active = block->next;
-    --line.active_count;
-    return block;
-  } else {
-    return ::operator new((size_class + 1) * granularity);
-  }
-  free_block* const block = line.active;
-  line.active = block->next;
-  line.active_count = batch_size - 1;
+void* allocate_large(std::size_t size) {
+  void* const block = ::operator new(size);
+  large.count.fetch_add(1, std::memory_order_relaxed);
+  large.bytes.fetch_add(size, std::memory_order_relaxed);
   return block;
 }
 
-void spill(cache_line& line, std::size_t size_class) noexcept {
-  if (line.spare != nullptr) depot::instance().put(size_class, line.spare);
-  line.spare = line.active;
-  line.active = nullptr;
-  line.active_count = 0;
+void free_large(void* block, std::size_t size) noexcept {
+  large.count.fetch_sub(1, std::memory_order_relaxed);
+  large.bytes.fetch_sub(size, std::memory_order_relaxed);
+  ::operator delete(block);
+}
+
+/// One for each class. They live for ever, so that threads which end after main still find them.
+depot<>& depot_of(std::size_t index) noexcept {
+  struct alignas(64) place {
+    alignas(depot<>) std::byte memory[sizeof(depot<>)];
+  };
+  static auto* const depots = [] {
+    static std::array<place, thread_record::class_count> places;
+    for (std::size_t i = 0; i < places.size(); ++i) {
+      ::new (places[i].memory) depot<>(frame_class::block_size(i));
+    }
+    return &places;
+  }();
+  return *std::launder(reinterpret_cast<depot<>*>((*depots)[index].memory));
+}
+
+/// Adds one depot's figures; `kept` of its blocks are in the threads' magazines.
+template <class Header>
+void add(const depot<Header>& from, std::size_t kept, frame_pool_statistics& to) {
+  const auto figures = from.count();
+  const std::size_t free = std::min(figures.free + kept, figures.cut);
+  to.live += figures.cut - free;
+  to.live_bytes += (figures.cut - free) * from.block_size();
+  to.cached_bytes += free * from.block_size();
+  to.reserved_bytes += figures.reserved_bytes;
 }
 
 }  // namespace
 
-void* allocate_frame(std::size_t size) {
-  const std::size_t size_class = (size - 1) / granularity;
-  if (size_class >= class_count) [[unlikely]]
-    return ::operator new(size);
-  cache_line& line = cache.classes[size_class];
-  free_block* const block = line.active;
-  if (block == nullptr) [[unlikely]]
-    return refill(line, size_class);
-  line.active = block->next;
-  --line.active_count;
-  return block;
+void* allocate_frame_slowly(std::size_t size) {
+  if (!has_frame_pool || size > frame_class::largest) return allocate_large(size);
+  const std::size_t index = frame_class::of(size);
+  return depot_of(index).load(usable_record().magazines[index]);
 }
 
-void free_frame(void* memory, std::size_t size) noexcept {
-  const std::size_t size_class = (size - 1) / granularity;
-  if (size_class >= class_count || cache.ended) [[unlikely]]
-    return ::operator delete(memory);
-  cache_line& line = cache.classes[size_class];
-  if (line.active_count == batch_size) [[unlikely]]
-    spill(line, size_class);
-  auto* const block = ::new (memory) free_block;
-  block->next = line.active;
-  line.active = block;
-  ++line.active_count;
+void free_frame_slowly(void* block, std::size_t size) noexcept {
+  if (!has_frame_pool || size > frame_class::largest) return free_large(block, size);
+  const std::size_t index = frame_class::of(size);
+  depot_of(index).unload_for(thread_record::current().magazines[index], block);
 }
 
-#else
-
-void* allocate_frame(std::size_t size) { return ::operator new(size); }
-void free_frame(void* block, std::size_t) noexcept { ::operator delete(block); }
-
-#endif
+void give_back_blocks(thread_record& record) noexcept {
+  for (std::size_t i = 0; i < thread_record::class_count; ++i) {
+    depot_of(i).unload_all(record.magazines[i]);
+  }
+  slot_depot().unload_all(record.slots);
+}
 
 }  // namespace magpie::detail
+
+namespace magpie {
+
+frame_pool_statistics frame_statistics() {
+  using namespace detail;
+  std::array<std::size_t, thread_record::class_count> kept{};
+  std::size_t kept_slots = 0;
+  for_each_record([&](const thread_record& record) {
+    for (std::size_t i = 0; i < kept.size(); ++i) {
+      kept[i] += record.magazines[i].count.load(std::memory_order_relaxed);
+    }
+    kept_slots += record.slots.count.load(std::memory_order_relaxed);
+  });
+  frame_pool_statistics result;
+  for (std::size_t i = 0; i < kept.size(); ++i) add(depot_of(i), kept[i], result);
+  add(slot_depot(), kept_slots, result);
+  const std::size_t large_bytes = large.bytes.load(std::memory_order_relaxed);
+  result.live += large.count.load(std::memory_order_relaxed);
+  result.live_bytes += large_bytes;
+  result.reserved_bytes += large_bytes;
+  return result;
+}
+
+std::size_t trim_frames() noexcept {
+  using namespace detail;
+  give_back_blocks(thread_record::current());
+  std::size_t given_back = slot_depot().trim();
+  for (std::size_t i = 0; i < thread_record::class_count; ++i) given_back += depot_of(i).trim();
+  return given_back;
+}
+
+}  // namespace magpie

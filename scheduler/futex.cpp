@@ -1,4 +1,4 @@
-#include "scheduler/futex.hpp"
+#include <magpie/futex.hpp>
 
 #include <linux/futex.h>
 #include <sys/syscall.h>

@@ -37,7 +37,7 @@ class basic_idle {
   /// sleepers wake in a chain, each by the one before, never in a herd.
   template <class HasWork>
   void end_search(HasWork has_work) {
-    const std::uint64_t before =
+    const std::int64_t before =
         word_.fetch_sub(idle_word::one_searching, std::memory_order_seq_cst);
     if (idle_word::searching(before) != 1 || idle_word::sleeping(before) == 0) return;
     Sync::heavy_fence();
@@ -62,11 +62,19 @@ class basic_idle {
     parkers_[worker].park();
   }
 
+  /// No worker is busy, so that none will publish anything.
+  [[nodiscard]] bool all_are_idle() const noexcept {
+    const std::int64_t word = word_.load(std::memory_order_relaxed);
+    return idle_word::searching(word) + idle_word::sleeping(word) ==
+           static_cast<std::int64_t>(parkers_.size());
+  }
+
   /// Wakes everybody, now and at each later park.
   void stop() {
     mutex_.lock();
     stopped_ = true;
-    word_.fetch_add((idle_word::one_searching - idle_word::one_sleeping) * sleepers_.size(),
+    word_.fetch_add((idle_word::one_searching - idle_word::one_sleeping) *
+                        static_cast<std::int64_t>(sleepers_.size()),
                     std::memory_order_seq_cst);
     for (const std::size_t worker : sleepers_) parkers_[worker].unpark();
     sleepers_.clear();
@@ -107,12 +115,12 @@ class basic_idle {
     return false;
   }
 
-  // searching workers (high half), sleeping workers (low half). Moved by the workers themselves
+  // How many search and how many sleep: see idle_word. Moved by the workers themselves
   // (start_search, end_search, park) and, sleeping -> searching, by wakers under mutex_. All
   // read-modify-writes are seq_cst, which with the fences orders them against the job lanes.
-  alignas(64) typename Sync::template atomic<std::uint64_t> word_{0};
+  alignas(64) typename Sync::template atomic<std::int64_t> word_{0};
   typename Sync::mutex mutex_;
-  std::vector<std::size_t> sleepers_;  // guarded by mutex_; as many as the word's low half says
+  std::vector<std::size_t> sleepers_;  // guarded by mutex_; as many as the word says
   bool stopped_ = false;               // guarded by mutex_
   std::vector<Parker> parkers_;
 };

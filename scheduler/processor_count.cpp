@@ -108,6 +108,21 @@ std::optional<double> cgroup_quota(const fs::path& root) {
   return least;
 }
 
+void pin_this_thread(std::size_t index) noexcept {
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  if (::sched_getaffinity(0, sizeof(allowed), &allowed) != 0) return;
+  auto left = index % static_cast<std::size_t>(std::max(1, CPU_COUNT(&allowed)));
+  for (std::size_t processor = 0; processor < CPU_SETSIZE; ++processor) {
+    if (!CPU_ISSET(processor, &allowed) || left-- != 0) continue;
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(processor, &one);
+    static_cast<void>(::sched_setaffinity(0, sizeof(one), &one));
+    return;
+  }
+}
+
 std::size_t available_processors() {
   std::size_t processors = std::max(1U, std::thread::hardware_concurrency());
   cpu_set_t allowed;

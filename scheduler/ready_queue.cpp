@@ -33,18 +33,61 @@ struct lane {
   alignas(64) std::atomic<std::int64_t> taken{0};
 };
 
-void push_to(queue& items, lane& target, job& item) {
-  if (!items.enqueue(target.token, &item)) throw std::bad_alloc();
-  target.pushed.store(target.pushed.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+bool push_to(queue& items, lane& target, job* const* jobs, std::size_t count) noexcept {
+  const bool enqueued = count == 1 ? items.enqueue(target.token, *jobs)
+                                   : items.enqueue_bulk(target.token, jobs, count);
+  if (!enqueued) return false;
+  target.pushed.store(
+      target.pushed.load(std::memory_order_relaxed) + static_cast<std::int64_t>(count),
+      std::memory_order_release);
+  return true;
 }
 
-job* pop_from(queue& items, lane& source) noexcept {
-  if (source.looks_empty()) return nullptr;
-  job* item = nullptr;
-  if (!items.try_dequeue_from_producer(source.token, item)) return nullptr;
-  source.taken.fetch_add(1, std::memory_order_acq_rel);
-  return item;
+std::size_t pop_from(queue& items, lane& source, job** jobs, std::size_t most) noexcept {
+  if (source.looks_empty()) return 0;
+  const std::size_t count = items.try_dequeue_bulk_from_producer(source.token, jobs, most);
+  if (count != 0) {
+    source.taken.fetch_add(static_cast<std::int64_t>(count), std::memory_order_acq_rel);
+  }
+  return count;
 }
+
+/// Jobs that the queue had no memory for.
+class stranded_jobs {
+ public:
+  void push(job* const* items, std::size_t count) noexcept {
+    const std::lock_guard lock(mutex_);
+    for (std::size_t i = 0; i < count; ++i) {
+      items[i]->next = nullptr;
+      (first_ == nullptr ? first_ : last_->next) = items[i];
+      last_ = items[i];
+    }
+    count_.fetch_add(count, std::memory_order_release);
+  }
+
+  [[nodiscard]] std::size_t pop(job** items, std::size_t most) noexcept {
+    if (looks_empty()) return 0;
+    const std::lock_guard lock(mutex_);
+    std::size_t taken = 0;
+    for (; taken < most && first_ != nullptr; ++taken) {
+      items[taken] = first_;
+      first_ = first_->next;
+    }
+    count_.fetch_sub(taken, std::memory_order_release);
+    return taken;
+  }
+
+  [[nodiscard]] bool looks_empty() const noexcept {
+    return count_.load(std::memory_order_acquire) == 0;
+  }
+
+ private:
+  std::mutex mutex_;
+  job* first_ = nullptr;  // guarded by mutex_
+  job* last_ = nullptr;   // guarded by mutex_
+  // As many as the list is long, moved under mutex_.
+  std::atomic<std::size_t> count_{0};
+};
 
 /// A thread always uses the same shared lane, so that its pushes stay in order.
 std::size_t shared_lane_of_this_thread() noexcept {
@@ -69,19 +112,22 @@ struct ready_queue::lanes {
   queue items;
   std::deque<lane> own;
   std::deque<shared_lane> shared;
+  stranded_jobs stranded;
 };
 
 ready_queue::ready_queue(std::size_t workers) : lanes_(std::make_unique<lanes>(workers)) {}
 ready_queue::~ready_queue() = default;
 
-void ready_queue::push(std::size_t worker, job& item) {
-  push_to(lanes_->items, lanes_->own[worker], item);
+void ready_queue::push(std::size_t worker, job& item) noexcept {
+  job* const items[] = {&item};
+  if (!push_to(lanes_->items, lanes_->own[worker], items, 1)) lanes_->stranded.push(items, 1);
 }
 
-std::unique_lock<std::mutex> ready_queue::push_shared(job& item) {
+std::unique_lock<std::mutex> ready_queue::push_shared(job* const* items,
+                                                      std::size_t count) noexcept {
   lanes::shared_lane& lane = lanes_->shared[shared_lane_of_this_thread()];
   std::unique_lock lock(lane.producers);
-  push_to(lanes_->items, lane, item);
+  if (!push_to(lanes_->items, lane, items, count)) lanes_->stranded.push(items, count);
   return lock;
 }
 
@@ -89,30 +135,37 @@ void ready_queue::wait_for_callers() {
   for (lanes::shared_lane& each : lanes_->shared) const std::lock_guard lock(each.producers);
 }
 
-job* ready_queue::pop(std::size_t worker) noexcept {
-  return pop_from(lanes_->items, lanes_->own[worker]);
+std::size_t ready_queue::pop(std::size_t worker, job** items, std::size_t most) noexcept {
+  return pop_from(lanes_->items, lanes_->own[worker], items, most);
 }
 
-job* ready_queue::pop_shared() noexcept {
+std::size_t ready_queue::pop_shared(job** items, std::size_t most) noexcept {
   // The callers' lanes take turns, so that one flooding thread does not starve the others.
   thread_local std::size_t first = 0;
   ++first;
   for (std::size_t i = 0; i < shared_lane_count; ++i) {
-    if (job* item = pop_from(lanes_->items, lanes_->shared[(first + i) % shared_lane_count])) {
-      return item;
-    }
+    lane& source = lanes_->shared[(first + i) % shared_lane_count];
+    if (const std::size_t count = pop_from(lanes_->items, source, items, most)) return count;
   }
-  return nullptr;
+  return lanes_->stranded.pop(items, most);
 }
 
 bool ready_queue::looks_empty() const noexcept {
   for (const lane& each : lanes_->own) {
     if (!each.looks_empty()) return false;
   }
+  return shared_look_empty();
+}
+
+bool ready_queue::looks_empty(std::size_t worker) const noexcept {
+  return lanes_->own[worker].looks_empty();
+}
+
+bool ready_queue::shared_look_empty() const noexcept {
   for (const lane& each : lanes_->shared) {
     if (!each.looks_empty()) return false;
   }
-  return true;
+  return lanes_->stranded.looks_empty();
 }
 
 }  // namespace magpie::detail

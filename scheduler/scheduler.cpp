@@ -1,20 +1,32 @@
 #include <magpie/scheduler.hpp>
 
+#include <array>
 #include <magpie/asymmetric_fence.hpp>
+#include <utility>
 
 #include "scheduler/worker_pool.hpp"
 
 namespace magpie::detail {
 
-worker_pool::worker_pool(scheduler& home, std::size_t worker_count)
-    : sleepers(worker_count),
-      ready(worker_count),
+worker_pool::worker_pool(scheduler& home, const scheduler::options& settings)
+    : sleepers(settings.workers),
+      ready(settings.workers),
+      watched_(settings.workers),
+      long_runs_(settings.long_runs),
+      owner_(settings.owner),
       timers(
-          worker_count,
-          [](void* self, job& item) { static_cast<worker_pool*>(self)->submit(item); }, this) {
-  for (std::size_t i = 0; i < worker_count; ++i) workers.emplace_back(home, *this, i);
+          settings.workers,
+          [](void* self, job& item) {
+            job* const items[] = {&item};
+            static_cast<worker_pool*>(self)->submit(items, 1);
+          },
+          [](void* self, time_point now) { return static_cast<worker_pool*>(self)->watch(now); },
+          this) {
+  for (std::size_t i = 0; i < settings.workers; ++i) {
+    workers.emplace_back(home, *this, i, settings.workers);
+  }
   try {
-    for (worker_thread& each : workers) each.start();
+    for (worker_thread& each : workers) each.start(settings.where);
   } catch (...) {
     stop();
     throw;
@@ -32,15 +44,15 @@ void worker_pool::stop() noexcept {
   for (worker_thread& each : workers) each.join();
 }
 
-void worker_pool::submit(job& item) {
-  const auto visit = ready.push_shared(item);
+void worker_pool::submit(job* const* items, std::size_t count) noexcept {
+  const auto visit = ready.push_shared(items, count);
   sleepers.notify();
 }
 
 bool worker_pool::has_work() const noexcept {
   if (!ready.looks_empty()) return true;
   for (const worker_thread& each : workers) {
-    if (each.has_forks()) return true;
+    if (each.has_work()) return true;
   }
   return false;
 }
@@ -48,21 +60,67 @@ bool worker_pool::has_work() const noexcept {
 scheduler::scheduler(const options& settings)
     : owner_(settings.owner), pool_([&] {
         asymmetric_fence::initialise();
-        return std::make_unique<worker_pool>(*this, settings.workers);
+        return std::make_unique<worker_pool>(*this, settings);
       }()) {}
 
 scheduler::~scheduler() = default;
 
-void scheduler::submit(job& item) {
+/// A worker that began no job since the last watch, and runs a task, has been in one job all the
+/// while. If jobs are ready meanwhile, it may be the one that they wait for.
+bool worker_pool::watch(time_point now) {
+  if (sleepers.all_are_idle()) return false;
+  const bool shared_work = !ready.shared_look_empty();
+  for (std::size_t i = 0; i < workers.size(); ++i) {
+    worker_thread& each = workers[i];
+    watched& seen = watched_[i];
+    // In this order: a task that is read before the job changes is not taken for the new job's.
+    void* const task = each.task();
+    const std::uint64_t jobs_begun = each.jobs_begun();
+    if (jobs_begun != seen.jobs_begun || task == nullptr) {
+      seen = {.jobs_begun = jobs_begun, .since = now};
+      continue;
+    }
+    if (shared_work || each.has_ready_work()) each.ask_for_attention();
+    if (now - seen.since >= long_runs_.limit && !seen.is_reported) {
+      seen.is_reported = true;
+      long_runs_.report(owner_, task, now - seen.since);
+    }
+  }
+  return true;
+}
+
+worker* scheduler::worker_here() const noexcept {
   worker* const here = worker::current();
-  if (here != nullptr && &here->home() == this) return here->make_ready(item);
-  pool_->submit(item);
+  return here != nullptr && &here->home() == this ? here : nullptr;
+}
+
+void scheduler::submit(job& item) noexcept {
+  if (worker* const here = worker_here()) return here->make_ready(item);
+  job* const items[] = {&item};
+  pool_->submit(items, 1);
+}
+
+void scheduler::wake(job& item) noexcept {
+  if (worker* const here = worker_here()) return here->make_ready_next(item);
+  job* const items[] = {&item};
+  pool_->submit(items, 1);
+}
+
+void scheduler::submit_all(job& first) noexcept {
+  if (worker* const here = worker_here()) return here->make_ready_all(first);
+  std::array<job*, 64> items;
+  std::size_t count = 0;
+  for (job* item = &first; item != nullptr;) {
+    items[count++] = item;
+    item = item->next;  // read before the submission: a worker may run it at once
+    if (count == items.size() || item == nullptr)
+      pool_->submit(items.data(), std::exchange(count, 0));
+  }
 }
 
 void scheduler::arm(timer& item, time_point deadline) {
-  worker* const here = worker::current();
-  const bool at_home = here != nullptr && &here->home() == this;
-  pool_->timers.arm(at_home ? here->index() : 0, item, deadline);
+  const worker* const here = worker_here();
+  pool_->timers.arm(here != nullptr ? here->index() : 0, item, deadline);
 }
 
 bool scheduler::disarm(timer& item) noexcept { return pool_->timers.disarm(item); }

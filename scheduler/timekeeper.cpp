@@ -5,13 +5,13 @@
 
 #include <algorithm>
 #include <limits>
-
-#include "scheduler/futex.hpp"
+#include <magpie/futex.hpp>
 
 namespace magpie::detail {
 
-timekeeper::timekeeper(std::size_t shards, submit_function submit, void* context)
-    : submit_(submit), context_(context) {
+timekeeper::timekeeper(std::size_t shards, submit_function submit, watch_function watch,
+                       void* context)
+    : submit_(submit), watch_(watch), context_(context) {
   for (std::size_t i = 0; i < shards; ++i) shards_.emplace_back(tick_before(clock::now()));
   thread_ = std::thread([this] { loop(); });
 }
@@ -77,16 +77,40 @@ void timekeeper::loop() {
       }
       hand_on(expired, timer::state::expired);
     }
+    keep_watch(clock::now());
     sleeping_to_.store(not_known_yet, std::memory_order_release);
     const std::uint64_t first = first_tick();
     sleeping_to_.store(first, std::memory_order_release);
-    if (first == not_known_yet) {
+    const time_point until = std::min(start_of(first), next_watch_);
+    if (until == time_point::max()) {
       futex_wait(calls_, calls);
     } else {
-      futex_wait(calls_, calls, start_of(first));
+      futex_wait(calls_, calls, until);
     }
     sleeping_to_.store(is_awake, std::memory_order_release);
   }
+}
+
+void timekeeper::call_for_watch() noexcept {
+  if (is_watching_.exchange(true, std::memory_order_relaxed)) return;
+  calls_.fetch_add(1, std::memory_order_release);
+  futex_wake_one(calls_);
+}
+
+void timekeeper::keep_watch(time_point now) {
+  if (!is_watching_.load(std::memory_order_relaxed)) return;
+  if (next_watch_ == time_point::max()) {
+    watches_without_work_ = 0;
+  } else if (now < next_watch_) {
+    return;
+  } else if (watch_(context_, now)) {
+    watches_without_work_ = 0;
+  } else if (++watches_without_work_ == idle_watches) {
+    next_watch_ = time_point::max();
+    is_watching_.store(false, std::memory_order_relaxed);
+    return;
+  }
+  next_watch_ = now + watch_period;
 }
 
 void timekeeper::hand_on(timer_node* expired, timer::state outcome) {

@@ -19,8 +19,10 @@ namespace magpie::detail {
 class timekeeper {
  public:
   using submit_function = void (*)(void* context, job& item);
+  /// False when there is nothing to watch over.
+  using watch_function = bool (*)(void* context, time_point now);
 
-  timekeeper(std::size_t shards, submit_function submit, void* context);
+  timekeeper(std::size_t shards, submit_function submit, watch_function watch, void* context);
   ~timekeeper();
   timekeeper(const timekeeper&) = delete;
   timekeeper& operator=(const timekeeper&) = delete;
@@ -28,6 +30,15 @@ class timekeeper {
   void arm(std::size_t shard, timer& item, time_point deadline);
   [[nodiscard]] bool disarm(timer& item) noexcept;
   void flush();
+
+  /// Any thread, when there is something to watch over: from now on `watch` is called every
+  /// watch_period, until it has said for a while that there is nothing. Cheap while that goes on.
+  void start_watch() noexcept {
+    if (!is_watching_.load(std::memory_order_relaxed)) [[unlikely]]
+      call_for_watch();
+  }
+
+  static constexpr std::chrono::milliseconds watch_period{1};
 
  private:
   // 65.5 us: a timer is late by at most one tick and the time that its thread takes to wake.
@@ -42,6 +53,8 @@ class timekeeper {
   };
 
   void loop();
+  void call_for_watch() noexcept;
+  void keep_watch(time_point now);
   void hand_on(timer_node* expired, timer::state outcome);
   [[nodiscard]] std::uint64_t first_tick();
 
@@ -52,7 +65,12 @@ class timekeeper {
   static constexpr std::uint64_t is_awake = 0;
   static constexpr std::uint64_t not_known_yet = ~std::uint64_t{0};
 
+  // So many calls of `watch` in a row must find nothing before it ends: workers that fall asleep
+  // and wake again and again do not wake the timekeeper each time.
+  static constexpr int idle_watches = 20;
+
   const submit_function submit_;
+  const watch_function watch_;
   void* const context_;
   std::deque<shard> shards_;
   // The tick that the thread sleeps to. Written by the thread only. is_awake: it will look through
@@ -62,6 +80,12 @@ class timekeeper {
   std::atomic<std::uint64_t> sleeping_to_{is_awake};
   // Futex word of the thread; grows by one whenever it must look again.
   std::atomic<std::uint32_t> calls_{0};
+  // false -> true by start_watch(), followed by a call; -> false by the thread. A worker that is
+  // busy and reads a true that is about to turn false has work that is not watched over until it
+  // next finds work elsewhere: the watch is a comfort, nothing depends on it.
+  std::atomic<bool> is_watching_{false};
+  int watches_without_work_ = 0;  // the thread's own
+  time_point next_watch_ = time_point::max();
   std::atomic<bool> stopping_{false};  // false -> true by the destructor, before a call
   std::thread thread_;
 };

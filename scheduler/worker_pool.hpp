@@ -1,9 +1,10 @@
 #pragma once
 
 #include <deque>
+#include <magpie/futex.hpp>
 #include <magpie/scheduler.hpp>
+#include <vector>
 
-#include "scheduler/futex.hpp"
 #include "scheduler/idle.hpp"
 #include "scheduler/ready_queue.hpp"
 #include "scheduler/timekeeper.hpp"
@@ -16,12 +17,13 @@ using idle = basic_idle<parker>;
 /// What the workers of one scheduler share.
 class worker_pool {
  public:
-  worker_pool(scheduler& home, std::size_t workers);
+  worker_pool(scheduler& home, const scheduler::options& settings);
   ~worker_pool();
   worker_pool(const worker_pool&) = delete;
   worker_pool& operator=(const worker_pool&) = delete;
 
-  void submit(job& item);
+  /// From outside: makes the jobs ready, in order, with one wake-up.
+  void submit(job* const* items, std::size_t count) noexcept;
 
   /// Any job that a worker could take, seen from a worker that has none itself.
   [[nodiscard]] bool has_work() const noexcept;
@@ -33,13 +35,27 @@ class worker_pool {
   idle sleepers;
   ready_queue ready;
   std::deque<worker_thread> workers;
-  timekeeper timers;
 
  private:
-  void stop() noexcept;
+  /// What the timekeeper saw of a worker at its last watch.
+  struct watched {
+    std::uint64_t jobs_begun = 0;
+    time_point since{};  // when it saw that number first
+    bool is_reported = false;
+  };
 
+  void stop() noexcept;
+  [[nodiscard]] bool watch(time_point now);
+
+  std::vector<watched> watched_;  // the timekeeper's own
+  const scheduler::long_run_watch long_runs_;
+  void* const owner_;
   // false -> true once, by stop(), before it wakes everybody.
   std::atomic<bool> stopping_{false};
+
+ public:
+  // Last: its thread uses all the others.
+  timekeeper timers;
 };
 
 }  // namespace magpie::detail

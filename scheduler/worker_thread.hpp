@@ -1,47 +1,97 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <magpie/scheduler.hpp>
 #include <magpie/worker.hpp>
 #include <thread>
+#include <vector>
+
+#include "scheduler/ready_ring.hpp"
 
 namespace magpie::detail {
 
 /// A worker with its thread and its loop.
 class worker_thread final : public worker {
  public:
-  worker_thread(scheduler& home, worker_pool& pool, std::size_t index);
+  worker_thread(scheduler& home, worker_pool& pool, std::size_t index, std::size_t worker_count);
 
-  void start();
+  /// Runs the loop on a thread of its own; on processor number `index` of those that the process
+  /// may use when it is to be pinned.
+  void start(pinning where);
   void join();
 
-  /// Any thread.
-  [[nodiscard]] fork_lane& forks() noexcept { return forks_; }
-  [[nodiscard]] bool has_forks() const noexcept { return !forks_.looks_empty(); }
+  /// Any thread: whether a job lies with this worker, and whether one that has no fork's claim on
+  /// it.
+  [[nodiscard]] bool has_work() const noexcept;
+  [[nodiscard]] bool has_ready_work() const noexcept;
+  /// Any thread: has this worker run ready jobs at its next fork or unfork.
+  void ask_for_attention() noexcept;
+  /// Any thread: a number that changes with each job that this worker begins.
+  [[nodiscard]] std::uint64_t jobs_begun() const noexcept {
+    return counters_.jobs.load(std::memory_order_relaxed);
+  }
   [[nodiscard]] worker_statistics statistics();
 
+  // For worker's members of the same meaning. This worker's thread.
+
+  void push_ready(job& item) noexcept;
+  void push_next(job& item) noexcept;
+  void announce() noexcept;
+  void help_until_done(forked_call& call) noexcept;
+  void attend_if_asked() noexcept;
+
  private:
-  enum class eagerness { asks, raids };
+  enum class eagerness { asks, insists };
 
   void loop();
   [[nodiscard]] job* next();
   [[nodiscard]] job* next_in_fairness();
+  [[nodiscard]] job* take_slot() noexcept;
+  [[nodiscard]] job* next_ready() noexcept;
+  [[nodiscard]] job* next_shared(std::size_t most) noexcept;
   [[nodiscard]] job* search();
+  [[nodiscard]] job* look_around(eagerness how);
   [[nodiscard]] job* take_from_others(eagerness how);
-  [[nodiscard]] static job* steal_from(worker_thread& victim, eagerness how) noexcept;
+  template <class Condition>
+  [[nodiscard]] job* steal_fork_from(worker_thread& victim, eagerness how,
+                                     Condition holds) noexcept;
+  [[nodiscard]] job* steal_ready_from(worker_thread& victim, eagerness how) noexcept;
+  void push_to_overflow(job& item) noexcept;
+  [[nodiscard]] job* keep_but_first(job** items, std::size_t count) noexcept;
+
+  // Jobs that change hands at once: as many as a thief or a refill takes.
+  static constexpr std::size_t handful = 64;
 
   worker_pool& pool_;
   std::thread thread_;
   std::uint32_t turn_ = 0;
+  std::uint32_t next_uses_ = 0;  // of the slot, in this fairness interval
   std::uint64_t random_;
+  bool own_lane_first_ = false;  // in the turns of fairness: moved at each
+  int attending_ = 0;            // how many jobs on the stack have been interrupted for others
+  const bool alone_;             // the only worker of its scheduler
+  bool has_overflow_ = false;    // jobs of this worker may lie in its lane of the ready queue
+  // jobs_begun() of each worker when this one last began to look around.
+  std::vector<std::uint64_t> seen_jobs_;
+
+  // Null, or the job to run next. Filled by this worker while it is null (release); emptied by this
+  // worker or a thief (exchange, acquire).
+  alignas(64) std::atomic<job*> slot_{nullptr};
+  basic_ready_ring<job> ring_;
+  // false -> true by the timekeeper, -> false by this worker. It orders nothing: who misses it is
+  // asked again.
+  std::atomic<bool> attention_{false};
 
   // Written by this worker only, read by anybody: relaxed, on a line of their own.
   struct alignas(64) counters {
     std::atomic<std::uint64_t> jobs{0};
     std::atomic<std::uint64_t> steals{0};
+    std::atomic<std::uint64_t> raids{0};
     std::atomic<std::uint64_t> parks{0};
+    std::atomic<std::uint64_t> naps{0};
   };
   counters counters_;
 };

@@ -7,6 +7,7 @@
 #include <functional>
 #include <magpie/errors.hpp>
 #include <magpie/join.hpp>
+#include <magpie/join_tree.hpp>
 #include <magpie/resumption.hpp>
 #include <magpie/task.hpp>
 #include <tuple>
@@ -24,99 +25,132 @@ template <class T>
 using gathered = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
 
 template <class T>
-gathered<T> take_gathered(const task<T>& ended) {
+[[nodiscard]] gathered<T> take_gathered(std::coroutine_handle<> ended) {
+  auto& child = std::coroutine_handle<promise<T>>::from_address(ended.address()).promise();
   if constexpr (std::is_void_v<T>) {
-    task_access::frame(ended).promise().take();
     return {};
   } else {
-    return task_access::frame(ended).promise().take();
+    return child.take_result();
   }
 }
 
-inline void check_gather(bool all_valid) {
-  static_cast<void>(this_worker("gather() to be awaited in a task on a runtime"));
+inline worker& gathering_worker(bool all_valid) {
+  worker& here = this_worker("gather() to be awaited in a task on a runtime");
   if (!all_valid) [[unlikely]] {
     throw_invalid_state(
         "gather() to be given tasks that have not been awaited, spawned or moved from");
   }
+  return here;
 }
 
 template <class... Ts>
 class gather_awaiter {
  public:
-  explicit gather_awaiter(task<Ts>&&... children) noexcept : children_(std::move(children)...) {}
+  explicit gather_awaiter(task<Ts>&&... children) noexcept
+      : frames_{join::child_frame(task_access::release(std::move(children)))...},
+        join_(frames_.data(), sizeof...(Ts)) {}
   gather_awaiter(const gather_awaiter&) = delete;
   gather_awaiter& operator=(const gather_awaiter&) = delete;
+  ~gather_awaiter() {
+    for (std::size_t i = 0; i < sizeof...(Ts); ++i) {
+      if (frames_[i] != 0) frame(i).destroy();
+    }
+  }
 
   [[nodiscard]] bool await_ready() const {
-    check_gather(std::apply([](const auto&... child) { return (bool(child) && ...); }, children_));
+    if constexpr (sizeof...(Ts) == 0) static_cast<void>(gathering_worker(true));
     return sizeof...(Ts) == 0;
   }
 
-  [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<> parent) noexcept {
+  [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<> parent) {
+    worker& here = gathering_worker(all_valid(std::index_sequence_for<Ts...>()));
+    join_.set_parent(continuation(parent));
     attach(std::index_sequence_for<Ts...>());
-    return join_.start(slots_.data(), sizeof...(Ts), parent);
+    return join_.start(here, frames_[0], sizeof...(Ts));
   }
 
   std::tuple<gathered<Ts>...> await_resume() {
     join_.rethrow_first_failure();
-    // Braces, so that the results are taken in order.
-    return std::apply(
-        [](const auto&... child) { return std::tuple<gathered<Ts>...>{take_gathered(child)...}; },
-        children_);
+    return take(std::index_sequence_for<Ts...>());
   }
 
  private:
-  template <std::size_t... Indices>
-  void attach(std::index_sequence<Indices...>) noexcept {
-    (slots_[Indices].attach(join_, std::get<Indices>(children_)), ...);
+  [[nodiscard]] std::coroutine_handle<> frame(std::size_t index) const noexcept {
+    return std::coroutine_handle<>::from_address(reinterpret_cast<void*>(frames_[index]));
   }
 
-  std::tuple<task<Ts>...> children_;
-  std::array<join_slot, sizeof...(Ts)> slots_;
+  template <std::size_t... Indices>
+  [[nodiscard]] bool all_valid(std::index_sequence<Indices...>) const noexcept {
+    return ((frames_[Indices] != 0) && ...);
+  }
+
+  template <std::size_t... Indices>
+  void attach(std::index_sequence<Indices...>) noexcept {
+    (std::coroutine_handle<promise<Ts>>::from_address(frame(Indices).address())
+         .promise()
+         .set_continuation({join_, Indices + 1 == sizeof...(Ts) ? continuation::child::last
+                                                                : continuation::child::earlier}),
+     ...);
+  }
+
+  template <std::size_t... Indices>
+  std::tuple<gathered<Ts>...> take(std::index_sequence<Indices...>) {
+    // Braces, so that the results are taken in order.
+    return std::tuple<gathered<Ts>...>{take_gathered<Ts>(frame(Indices))...};
+  }
+
+  std::array<std::uintptr_t, sizeof...(Ts)> frames_;
   join join_;
 };
 
 template <class T>
 class gather_range_awaiter {
  public:
-  explicit gather_range_awaiter(std::vector<task<T>>&& children) noexcept
-      : children_(std::move(children)) {}
+  explicit gather_range_awaiter(std::vector<task<T>>&& children) : tree_(children.size()) {
+    for (std::size_t i = 0; i < children.size(); ++i) {
+      const auto frame = task_access::release(std::move(children[i]));
+      const continuation then = tree_.attach(i, frame);
+      if (frame) {
+        frame.promise().set_continuation(then);
+      } else {
+        all_valid_ = false;
+      }
+    }
+  }
   gather_range_awaiter(const gather_range_awaiter&) = delete;
   gather_range_awaiter& operator=(const gather_range_awaiter&) = delete;
+  ~gather_range_awaiter() {
+    for (std::size_t i = 0; i < tree_.size(); ++i) {
+      if (const auto frame = tree_.frame(i)) frame.destroy();
+    }
+  }
 
-  [[nodiscard]] bool await_ready() {
-    bool all_valid = true;
-    for (const task<T>& child : children_) all_valid = all_valid && bool(child);
-    check_gather(all_valid);
-    if (children_.size() > most) throw_invalid_state("gather() to be given at most 2^32 - 1 tasks");
-    slots_ = std::vector<join_slot>(children_.size());
-    return children_.empty();
+  [[nodiscard]] bool await_ready() const {
+    static_cast<void>(gathering_worker(all_valid_));
+    return tree_.size() == 0;
   }
 
   [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<> parent) noexcept {
-    for (std::size_t i = 0; i < children_.size(); ++i) slots_[i].attach(join_, children_[i]);
-    return join_.start(slots_.data(), static_cast<std::uint32_t>(slots_.size()), parent);
+    return tree_.start(parent);
   }
 
   auto await_resume() {
-    join_.rethrow_first_failure();
+    tree_.rethrow_first_failure();
     if constexpr (!std::is_void_v<T>) {
       using element = std::conditional_t<std::is_reference_v<T>,
                                          std::reference_wrapper<std::remove_reference_t<T>>, T>;
       std::vector<element> results;
-      results.reserve(children_.size());
-      for (const task<T>& child : children_) results.push_back(take_gathered(child));
+      results.reserve(tree_.size());
+      for (std::size_t i = 0; i < tree_.size(); ++i) {
+        results.push_back(take_gathered<T>(tree_.frame(i)));
+      }
       return results;
     }
   }
 
  private:
-  static constexpr std::size_t most = 0xffff'ffffU;
-
-  std::vector<task<T>> children_;
-  std::vector<join_slot> slots_;
-  join join_;
+  join_tree tree_;
+  bool all_valid_ = true;
 };
 
 }  // namespace detail
@@ -142,9 +176,10 @@ template <class... Ts>
 
 /// gather() of a vector, offered to other workers in halves: gives a vector of the results in the
 /// same order (of std::reference_wrapper for tasks that return references), or nothing for tasks of
-/// void. Allocates one block of bookkeeping and the result.
+/// void. Allocates some 16 bytes a child for bookkeeping, and the result; throws std::bad_alloc,
+/// and then nothing has started.
 template <class T>
-[[nodiscard]] detail::gather_range_awaiter<T> gather(std::vector<task<T>> children) noexcept {
+[[nodiscard]] detail::gather_range_awaiter<T> gather(std::vector<task<T>> children) {
   return detail::gather_range_awaiter<T>(std::move(children));
 }
 

@@ -4,7 +4,9 @@
 
 #include <magpie/clock.hpp>
 #include <magpie/errors.hpp>
+#include <magpie/frame_statistics.hpp>
 #include <magpie/gather.hpp>
+#include <magpie/parallel_invoke.hpp>
 #include <magpie/run_blocking.hpp>
 #include <magpie/runtime.hpp>
 #include <magpie/sleep.hpp>

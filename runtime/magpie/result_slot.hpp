@@ -7,6 +7,18 @@
 
 namespace magpie::detail {
 
+/// Makes the value as a return statement does. A number of another type is converted here, so that
+/// the compiler has nothing to say about it in this header.
+template <class T, class U>
+void fill_place(T& place, U&& value) noexcept(std::is_nothrow_constructible_v<T, U>) {
+  auto* const memory = static_cast<void*>(std::addressof(place));
+  if constexpr (std::is_arithmetic_v<T> && std::is_arithmetic_v<std::remove_cvref_t<U>>) {
+    ::new (memory) T(static_cast<T>(value));
+  } else {
+    ::new (memory) T(std::forward<U>(value));
+  }
+}
+
 /// A place for a value that a coroutine fills at most once.
 template <class T>
 class result_slot {
@@ -20,7 +32,7 @@ class result_slot {
 
   template <class U>
   void fill(U&& value) noexcept(std::is_nothrow_constructible_v<T, U>) {
-    ::new (static_cast<void*>(std::addressof(value_))) T(std::forward<U>(value));
+    fill_place(value_, std::forward<U>(value));
     filled_ = true;
   }
 
@@ -31,6 +43,28 @@ class result_slot {
     T value_;
   };
   bool filled_ = false;
+};
+
+/// Without anything to destroy it need not know whether it was filled.
+template <class T>
+  requires std::is_trivially_destructible_v<T>
+class result_slot<T> {
+ public:
+  result_slot() noexcept {}
+  result_slot(const result_slot&) = delete;
+  result_slot& operator=(const result_slot&) = delete;
+
+  template <class U>
+  void fill(U&& value) noexcept(std::is_nothrow_constructible_v<T, U>) {
+    fill_place(value_, std::forward<U>(value));
+  }
+
+  [[nodiscard]] T& get() noexcept { return value_; }
+
+ private:
+  union {
+    T value_;
+  };
 };
 
 /// A result as it is stored: a reference as a pointer, void as nothing.

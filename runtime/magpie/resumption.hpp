@@ -6,30 +6,46 @@
 
 namespace magpie::detail {
 
+/// Somebody who waits for something to happen, in a list linked by `next`. With a task, a coroutine
+/// of that task: it is to be made ready. Without one, anything else: it is to be run at once by the
+/// worker that makes the thing happen, which may destroy it, and takes no longer than setting a
+/// flag.
+struct waiter : job {
+  using job::job;
+
+  void* task = nullptr;
+};
+
 /// The job that resumes a suspended coroutine, as part of the task that it was suspended in. Lives
 /// in the awaiter.
-struct resumption : job {
-  resumption() noexcept : job(&resume) {}
+struct resumption : waiter {
+  resumption() noexcept : waiter(&resume) {}
 
   /// In await_suspend, before the job is handed to anybody.
-  void prepare(std::coroutine_handle<> suspended, worker& here) noexcept {
+  void prepare(std::coroutine_handle<> suspended, const worker& here) noexcept {
     coroutine = suspended;
-    task = here.task;
+    task = here.task();
   }
 
   std::coroutine_handle<> coroutine;
-  void* task = nullptr;
 
  private:
   static void resume(job& self, worker& here) noexcept {
     auto& resumed = static_cast<resumption&>(self);
-    here.task = resumed.task;
+    here.set_task(resumed.task);
     resumed.coroutine.resume();
   }
 };
 
+[[noreturn]] void throw_invalid_state(const char* expected);
+
 /// The worker that runs the caller. Throws invalid_state when the caller is not a task on a worker;
 /// `expected` completes the sentence.
-[[nodiscard]] worker& this_worker(const char* expected);
+[[nodiscard]] inline worker& this_worker(const char* expected) {
+  worker* const here = worker::current();
+  if (here == nullptr || here->task() == nullptr) [[unlikely]]
+    throw_invalid_state(expected);
+  return *here;
+}
 
 }  // namespace magpie::detail

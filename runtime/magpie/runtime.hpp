@@ -1,11 +1,13 @@
 #pragma once
 
 #include <cstddef>
+#include <magpie/clock.hpp>
 #include <magpie/statistics.hpp>
 #include <magpie/task.hpp>
 #include <magpie/task_handle.hpp>
 #include <magpie/task_state.hpp>
 #include <memory>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -13,6 +15,17 @@ namespace magpie {
 
 /// Prints one line on stderr: the task's name and what() of its failure.
 void print_unobserved(const unobserved_failure& failure) noexcept;
+
+/// A task that has kept its worker for long, as it reaches runtime_options::on_long_run.
+struct long_run {
+  std::string_view task_name;
+  duration so_far;
+};
+
+using long_run_hook = void (*)(const long_run&) noexcept;
+
+/// Prints one line on stderr: the task's name and the time.
+void print_long_run(const long_run& run) noexcept;
 
 struct runtime_options {
   static constexpr std::size_t automatic = static_cast<std::size_t>(-1);
@@ -24,6 +37,18 @@ struct runtime_options {
 
   /// Threads for run_blocking() that may exist at once; they are started as needed.
   std::size_t max_blocking_threads = 64;
+
+  /// Keeps each worker on one processor of those that the process may use, in turns. For machines
+  /// that run nothing else; elsewhere a pinned worker waits for whatever else runs there.
+  bool pin = false;
+
+  /// A task that has neither suspended nor ended for this long is told to on_long_run, once each
+  /// time; it keeps others from running, and belongs cut in pieces or into run_blocking(). To the
+  /// millisecond, not below. The default never tells.
+  duration long_run_limit = duration::max();
+
+  /// Called on the thread that keeps the time, so it must be quick, and must not throw.
+  long_run_hook on_long_run = &print_long_run;
 
   /// Told once of each task whose failure nobody asked for, on the thread that lets go of the task
   /// last, and of what a done callback throws. It must not throw.
@@ -37,10 +62,27 @@ template <class T>
 task_handle<T> launch(runtime_core& core, task<T>&& body, const spawn_options& options) {
   if (!body)
     throw_invalid_state("a task to spawn that has not been awaited, spawned or moved from");
-  auto* const state = new task_state<T>(std::move(body));
-  auto handle = handle_access::adopt<task_handle<T>>(*state);
-  state->launch(core, options);
-  return handle;
+  task_state<T>& state = task_state<T>::make(body);
+  state.launch(core, options);
+  return handle_access::adopt<task_handle<T>>(state);
+}
+
+/// The same for many, which are published together, with one wake-up. All or none.
+template <class T>
+std::vector<task_handle<T>> launch_all(runtime_core& core, std::vector<task<T>>&& bodies,
+                                       const spawn_options& options) {
+  for (const task<T>& each : bodies) {
+    if (!each)
+      throw_invalid_state("tasks to spawn that have not been awaited, spawned or moved from");
+  }
+  std::vector<task_handle<T>> handles;
+  handles.reserve(bodies.size());
+  new_tasks states(bodies.size());
+  for (task<T>& each : bodies) states.add(task_state<T>::make(each));
+  for (task_state_base* const each : states.launch(core, options)) {
+    handles.push_back(handle_access::adopt<task_handle<T>>(static_cast<task_state<T>&>(*each)));
+  }
+  return handles;
 }
 
 /// The runtime of the task that calls. Throws invalid_state elsewhere.
@@ -90,6 +132,14 @@ class runtime {
     return detail::launch(*core_, std::move(body), options);
   }
 
+  /// spawn() for many at once, in order, all with the same options: they are published together,
+  /// and one sleeping worker is woken for all; it wakes the next. Returns their handles in order.
+  /// When it throws, none of them starts.
+  template <class T>
+  std::vector<task_handle<T>> spawn_many(std::vector<task<T>> bodies, spawn_options options = {}) {
+    return detail::launch_all(*core_, std::move(bodies), options);
+  }
+
   [[nodiscard]] std::size_t worker_count() const noexcept;
   [[nodiscard]] runtime_statistics statistics() const;
 
@@ -106,6 +156,12 @@ class runtime {
 template <class T>
 task_handle<T> spawn(task<T> body, spawn_options options = {}) {
   return detail::launch(detail::current_core(), std::move(body), options);
+}
+
+/// runtime::spawn_many() on the runtime whose task is calling. Throws invalid_state elsewhere.
+template <class T>
+std::vector<task_handle<T>> spawn_many(std::vector<task<T>> bodies, spawn_options options = {}) {
+  return detail::launch_all(detail::current_core(), std::move(bodies), options);
 }
 
 /// The spawned task that is calling, right across awaits and migrations; an empty handle elsewhere.

@@ -2,13 +2,22 @@
 
 #include <coroutine>
 #include <cstddef>
-#include <cstdint>
 #include <exception>
 #include <magpie/frame_pool.hpp>
+#include <magpie/join.hpp>
 #include <magpie/result_slot.hpp>
 #include <memory>
 #include <type_traits>
 #include <utility>
+
+// Passes a task in a register, as the pointer that it is, and destroys it in the callee, so that
+// nothing of a by-value argument is left in the caller's frame. It changes no library function:
+// whatever takes or returns a task is a template.
+#if defined(__clang__)
+#define MAGPIE_TRIVIAL_ABI [[clang::trivial_abi]]
+#else
+#define MAGPIE_TRIVIAL_ABI
+#endif
 
 namespace magpie {
 
@@ -18,41 +27,6 @@ class task;
 namespace detail {
 
 [[noreturn]] void throw_invalid_state(const char* expected);
-
-/// Whoever is told that a task has ended when that is not a coroutine awaiting it directly: the
-/// state of a spawned task, a slot of a gather. `failure` is where the exception lies, in the
-/// ended frame, or null. Returns the coroutine to go on with on this thread.
-struct completion {
-  using function = std::coroutine_handle<> (*)(completion&, std::exception_ptr* failure) noexcept;
-
-  explicit completion(function end_function) noexcept : on_end(end_function) {}
-
-  function on_end;
-};
-
-/// What a task does when it ends: resume its awaiter, or tell a completion. One tagged word; frames
-/// and completions are at least 8-byte aligned, which leaves the lowest bit for the tag.
-class continuation {
- public:
-  continuation() noexcept = default;
-  explicit continuation(std::coroutine_handle<> awaiter) noexcept
-      : word_(reinterpret_cast<std::uintptr_t>(awaiter.address())) {}
-  explicit continuation(completion& target) noexcept
-      : word_(reinterpret_cast<std::uintptr_t>(&target) | is_completion) {}
-
-  [[nodiscard]] std::coroutine_handle<> proceed(std::exception_ptr* failure) const noexcept {
-    if ((word_ & is_completion) == 0) {
-      return std::coroutine_handle<>::from_address(reinterpret_cast<void*>(word_));
-    }
-    auto& target = *reinterpret_cast<completion*>(word_ & ~is_completion);
-    return target.on_end(target, failure);
-  }
-
- private:
-  static constexpr std::uintptr_t is_completion = 1;
-
-  std::uintptr_t word_ = 0;
-};
 
 /// The part of every task's frame that does not depend on its result.
 class promise_base {
@@ -75,7 +49,7 @@ class promise_base {
     [[nodiscard]] std::coroutine_handle<> await_suspend(
         std::coroutine_handle<Promise> ended) const noexcept {
       promise_base& promise = ended.promise();
-      return promise.then_.proceed(promise.failure_ ? &promise.failure_ : nullptr);
+      return promise.then_.proceed(promise.failure_);
     }
 
     void await_resume() const noexcept {}
@@ -88,14 +62,14 @@ class promise_base {
   /// Set once, before the task is started.
   void set_continuation(continuation then) noexcept { then_ = then; }
 
- protected:
-  ~promise_base() = default;
-
-  /// The exception leaves the frame with its one consumer.
+  /// After the end. The exception leaves the frame with its one consumer.
   void rethrow_failure() {
     if (failure_) [[unlikely]]
       std::rethrow_exception(std::exchange(failure_, nullptr));
   }
+
+ protected:
+  ~promise_base() = default;
 
  private:
   continuation then_;
@@ -116,11 +90,8 @@ class promise final : public promise_base {
     result_.fill(std::forward<U>(value));
   }
 
-  /// After the end: moves the value out, or rethrows.
-  [[nodiscard]] T take() {
-    rethrow_failure();
-    return std::move(result_.get());
-  }
+  /// After a success: moves the value out.
+  [[nodiscard]] T take_result() { return std::move(result_.get()); }
 
  private:
   result_slot<T> result_;
@@ -133,10 +104,7 @@ class promise<T&> final : public promise_base {
 
   void return_value(T& value) noexcept { result_ = std::addressof(value); }
 
-  [[nodiscard]] T& take() {
-    rethrow_failure();
-    return *result_;
-  }
+  [[nodiscard]] T& take_result() noexcept { return *result_; }
 
  private:
   T* result_ = nullptr;
@@ -149,7 +117,7 @@ class promise<void> final : public promise_base {
 
   void return_void() const noexcept {}
 
-  void take() { rethrow_failure(); }
+  void take_result() const noexcept {}
 };
 
 /// Awaits a task: runs it on this thread at once, as part of the awaiting task, and owns its frame.
@@ -175,7 +143,10 @@ class task_awaiter {
     return child_;
   }
 
-  T await_resume() { return child_.promise().take(); }
+  T await_resume() {
+    child_.promise().rethrow_failure();
+    return child_.promise().take_result();
+  }
 
  private:
   std::coroutine_handle<promise<T>> child_;
@@ -207,7 +178,8 @@ struct task_access {
 /// Destroying a task that has not started destroys its frame with its parameters. Frames come from
 /// a pool; the call that creates a task throws std::bad_alloc when there is no memory.
 template <class T = void>
-class [[nodiscard("a task does nothing until it is awaited, gathered or spawned")]] task {
+class MAGPIE_TRIVIAL_ABI
+    [[nodiscard("a task does nothing until it is awaited, gathered or spawned")]] task {
  public:
   using promise_type = detail::promise<T>;
   using value_type = T;

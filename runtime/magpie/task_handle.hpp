@@ -112,24 +112,35 @@ struct handle_access {
   }
 };
 
-/// Awaits the end of a spawned task. What derives from it holds a handle of the task.
-class handle_awaiter_base : private waiter {
+/// Awaits the end of a spawned task.
+class handle_awaiter_base {
  public:
   handle_awaiter_base(const handle_awaiter_base&) = delete;
   handle_awaiter_base& operator=(const handle_awaiter_base&) = delete;
 
-  [[nodiscard]] bool await_ready() const;
-  [[nodiscard]] bool await_suspend(std::coroutine_handle<> suspended);
+  [[nodiscard]] bool await_ready() const {
+    const worker& here = this_worker("a handle to be awaited in a task on a runtime");
+    if (here.task() == &awaited_) [[unlikely]]
+      throw_invalid_state("a task to await another task, not itself");
+    return awaited_.is_done();
+  }
 
  protected:
-  explicit handle_awaiter_base(task_state_base& awaited) noexcept;
+  explicit handle_awaiter_base(task_state_base& awaited) noexcept : awaited_(awaited) {}
   ~handle_awaiter_base() = default;
 
- private:
-  static void wake(waiter& self) noexcept;
+  /// Whoever calls this has a handle of the task until it is resumed.
+  [[nodiscard]] bool suspend(std::coroutine_handle<> suspended) noexcept {
+    resumption_.prepare(suspended, worker::here());
+    return awaited_.add_waiter(resumption_) == task_state_base::wait_result::registered;
+  }
+
+  /// That suspend() has been called.
+  [[nodiscard]] bool has_suspended() const noexcept { return resumption_.coroutine != nullptr; }
 
   task_state_base& awaited_;
-  scheduler* home_ = nullptr;
+
+ private:
   resumption resumption_;
 };
 
@@ -218,16 +229,25 @@ T take_result(const task_handle<T>& handle) {
   }
 }
 
+/// Takes a handle of its own only when it has to wait: until then the awaited one is there.
 template <class T>
 class shared_handle_awaiter final : public handle_awaiter_base {
  public:
   explicit shared_handle_awaiter(const task_handle<T>& awaited) noexcept
-      : handle_awaiter_base(handle_access::state(awaited)), handle_(awaited) {}
+      : handle_awaiter_base(handle_access::state(awaited)) {}
+  ~shared_handle_awaiter() {
+    if (has_suspended()) awaited_.drop_handle();
+  }
 
-  typename result_reference<T>::type await_resume() const { return handle_.result(); }
+  [[nodiscard]] bool await_suspend(std::coroutine_handle<> suspended) noexcept {
+    awaited_.add_handle();
+    return suspend(suspended);
+  }
 
- private:
-  const task_handle<T> handle_;
+  typename result_reference<T>::type await_resume() {
+    awaited_.require_result();
+    if constexpr (!std::is_void_v<T>) return static_cast<task_state<T>&>(awaited_).result();
+  }
 };
 
 template <class T>
@@ -235,6 +255,10 @@ class taking_handle_awaiter final : public handle_awaiter_base {
  public:
   explicit taking_handle_awaiter(task_handle<T>&& awaited) noexcept
       : handle_awaiter_base(handle_access::state(awaited)), handle_(std::move(awaited)) {}
+
+  [[nodiscard]] bool await_suspend(std::coroutine_handle<> suspended) noexcept {
+    return suspend(suspended);
+  }
 
   T await_resume() const { return take_result(handle_); }
 

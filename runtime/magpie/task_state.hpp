@@ -2,14 +2,18 @@
 
 #include <atomic>
 #include <coroutine>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <functional>
-#include <magpie/job.hpp>
 #include <magpie/resumption.hpp>
+#include <magpie/slot_pool.hpp>
 #include <magpie/task.hpp>
+#include <memory>
+#include <new>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace magpie {
 
@@ -43,21 +47,10 @@ namespace detail {
 class done_callbacks;
 class runtime_core;
 
-/// Somebody who waits for a spawned task to end. Lives in the waiter, who holds a handle.
-struct waiter {
-  using function = void (*)(waiter&) noexcept;
-
-  explicit waiter(function notify_function) noexcept : notify(notify_function) {}
-
-  /// Called once, after the task has ended; may destroy the waiter.
-  function notify;
-  waiter* next = nullptr;
-};
-
 /// What the runtime knows of a spawned task: its life outlasts the coroutine's frame, which is
-/// destroyed when the task ends, and lasts until the last handle is gone. runtime/README.md draws
-/// the states.
-class task_state_base : public job, public completion {
+/// destroyed when the task ends, and lasts until the last handle is gone. It lies in a slot, whose
+/// references are its own. runtime/README.md draws the states.
+class task_state_base : public job {
  public:
   task_state_base(const task_state_base&) = delete;
   task_state_base& operator=(const task_state_base&) = delete;
@@ -73,16 +66,21 @@ class task_state_base : public job, public completion {
 
   enum class wait_result { registered, already_done };
 
-  /// Registers `who` to be notified once. already_done: it will not be.
+  /// Registers `who` to be told once, by a worker. already_done: it will not be.
   [[nodiscard]] wait_result add_waiter(waiter& who) noexcept;
 
   /// Blocks the calling thread until the end.
-  void wait();
+  void wait() noexcept;
 
   /// After the end: the error, or null for a result. Both count as observing it.
   [[nodiscard]] std::exception_ptr failure();
   /// After the end: throws invalid_state before it, the task's own exception after a failure.
-  void require_result();
+  void require_result() {
+    if (!is_done()) [[unlikely]]
+      throw_invalid_state("a task that is done");
+    if (failure_) [[unlikely]]
+      rethrow_failure();
+  }
 
   /// The done callbacks. Any thread at any time.
   done_callback_id add_done_callback(done_callback callback);
@@ -98,46 +96,78 @@ class task_state_base : public job, public completion {
 
   // Who keeps the state alive: its handles, and the runtime until the task has ended.
 
-  void add_handle() noexcept { references_.fetch_add(one_handle, std::memory_order_relaxed); }
-  void drop_handle() noexcept {
-    if (references_.fetch_sub(one_handle, std::memory_order_acq_rel) == one_handle) dispose();
-  }
+  void add_handle() noexcept { references().fetch_add(one_handle, std::memory_order_relaxed); }
+  void drop_handle() noexcept { drop(one_handle); }
   /// Only the caller's handle is left, so nobody else can ask for the outcome any more.
   [[nodiscard]] bool has_one_handle() const noexcept {
-    return references_.load(std::memory_order_acquire) % still_running == one_handle;
+    return references().load(std::memory_order_acquire) % one_visit == one_handle;
   }
 
-  /// Makes the task known to `core` and ready. Throws std::bad_alloc; then the task has not
-  /// started and never will.
+  // For whoever has found a slot and wants to know what is in it. A visit keeps the state, too, but
+  // is no handle: a result that only one handle can take may be taken meanwhile.
+
+  /// Null when the slot has no state now.
+  [[nodiscard]] static task_state_base* try_visit(slot& found) noexcept;
+  void end_visit() noexcept { drop(one_visit); }
+
+  /// Whose task it is, as long as it has not ended; null from then on.
+  [[nodiscard]] runtime_core* home() const noexcept;
+
+  /// Makes the task known to `core`, with one handle for the caller, and ready. Throws
+  /// std::bad_alloc and invalid_state; then it has not started and never will, and is discarded.
   void launch(runtime_core& core, const spawn_options& options);
 
  protected:
-  using dispose_function = void (*)(task_state_base&) noexcept;
+  /// What depends on the type of the result.
+  struct operations {
+    /// The coroutine has ended: takes its result over and destroys its frame. Gives the error.
+    std::exception_ptr (*end)(task_state_base& self, std::exception_ptr& failure) noexcept;
+    /// Destroys the state and frees its slot.
+    void (*dispose)(task_state_base& self) noexcept;
+  };
 
-  task_state_base(completion::function end_function, dispose_function dispose,
-                  std::coroutine_handle<> frame) noexcept;
+  task_state_base(const operations& typed, std::coroutine_handle<> frame) noexcept
+      : job(&run_first), frame_(frame), operations_(typed) {}
   ~task_state_base();
-
-  /// The coroutine has ended, its result is stored, its frame gone: publishes the end. Nothing of
-  /// this object may be touched afterwards.
-  void finish(std::exception_ptr failure) noexcept;
 
   std::coroutine_handle<> frame_;  // until the end
 
  private:
-  friend class registry;
+  friend class new_tasks;
+  friend void end_task(task_state_base& state, std::exception_ptr& failure) noexcept;
 
   static constexpr std::uint64_t one_handle = 1;
+  static constexpr std::uint64_t one_visit = std::uint64_t{1} << 48;
   static constexpr std::uint64_t still_running = std::uint64_t{1} << 63;
+
+  void drop(std::uint64_t reference) noexcept {
+    if (references().fetch_sub(reference, std::memory_order_acq_rel) == reference) dispose();
+  }
 
   // Its address marks the end in waiters_.
   static waiter end_of_list_;
   [[nodiscard]] static waiter* ended_mark() noexcept { return &end_of_list_; }
 
+  // Handles in the low 48 bits, visits in the next 15, still_running until the task has ended; zero
+  // disposes of the state.
+  [[nodiscard]] std::atomic<std::uint64_t>& references() const noexcept {
+    return slot::of(const_cast<task_state_base*>(this)).references;
+  }
+
+  // The steps of launch(). Between the first and the second nobody knows of the task.
+  void prepare(runtime_core& core, const spawn_options& options);
+  void publish() noexcept {
+    references().store(one_handle | still_running, std::memory_order_release);
+  }
+  void discard() noexcept { operations_.dispose(*this); }
+
   static void run_first(job& self, worker& here) noexcept;
+  void finish(std::exception_ptr failure, worker& here) noexcept;
+  [[noreturn]] void rethrow_failure();
   void dispose() noexcept;
   [[nodiscard]] done_callbacks& callbacks();
-  void submit_callbacks(runtime_core& home);
+
+  const operations& operations_;
 
   // null: running, nobody waits. A waiter: running, head of the list of waiters, newest first.
   //   ended_mark(): ended; for ever.
@@ -146,14 +176,8 @@ class task_state_base : public job, public completion {
   // the exchanging thread alone. Nodes are only ever taken all at once, so the push has no ABA
   // problem. The exchange and is_done() are seq_cst for the sake of callbacks_.
   std::atomic<waiter*> waiters_{nullptr};
-  // Handles in the low bits, still_running until the task has ended; zero disposes of the state.
-  std::atomic<std::uint64_t> references_{one_handle | still_running};
-  // false -> true by whoever takes or hands over the failure; a failure dropped without is
-  // reported.
-  std::atomic<bool> observed_{false};
 
-  // The outcome: written before the end is published.
-  task_status status_ = task_status::pending;
+  // The outcome's error: written before the end is published.
   std::exception_ptr failure_;
 
   // null, then for good the object that holds the done callbacks: moved once, by compare-exchange.
@@ -161,60 +185,103 @@ class task_state_base : public job, public completion {
   // end: all four seq_cst, so that at least one of them sees the other.
   std::atomic<done_callbacks*> callbacks_{nullptr};
 
-  // Fixed at launch, but for the home: a pointer while the task runs, which keeps the runtime
-  // alive; its identity, written before the end is published, when the state may outlive the
-  // runtime.
-  union {
-    runtime_core* home_ = nullptr;
-    std::uint64_t home_id_;
-  };
-  unobserved_hook on_unobserved_ = nullptr;
-  const dispose_function dispose_;
-  std::uint64_t number_ = 0;
+  // The address of the runtime's core while the task runs, which keeps it alive; then what of the
+  // runtime is still of interest when it may be gone: runtime_identity. Written by prepare() and,
+  // before the end is published, by finish(). Read by anybody with a handle.
+  std::atomic<std::uint64_t> home_{0};
 
-  std::string* name_ = nullptr;  // owned; null: "Task-<number_>"; guarded by a lock, see name()
+  // The name of a task that was given one, owned; else its number: see task_name. Guarded by a
+  // lock, see name().
+  std::uint64_t name_ = 0;
 
-  // The list of live tasks; guarded by the registry.
-  task_state_base* next_ = nullptr;
-  task_state_base* previous_ = nullptr;
-  std::uint32_t shard_ = 0;
+  // Written before the end is published.
+  task_status status_ = task_status::pending;
+  // false -> true by whoever takes or hands over the failure; a failure dropped without is
+  // reported.
+  std::atomic<bool> observed_{false};
+};
+
+/// Tasks on their way to being launched together.
+class new_tasks {
+ public:
+  explicit new_tasks(std::size_t count) { states_.reserve(count); }
+  new_tasks(const new_tasks&) = delete;
+  new_tasks& operator=(const new_tasks&) = delete;
+
+  /// Discards those that have not been launched.
+  ~new_tasks();
+
+  /// As many as were announced.
+  void add(task_state_base& state) noexcept { states_.push_back(&state); }
+
+  /// task_state_base::launch() for all, with one wake-up; none is launched when it throws. Gives
+  /// them back, with a handle for the caller each.
+  std::vector<task_state_base*> launch(runtime_core& core, const spawn_options& options);
+
+ private:
+  std::vector<task_state_base*> states_;
 };
 
 /// The state of a spawned task<T>.
 template <class T>
 class task_state final : public task_state_base {
  public:
-  /// Takes over the frame of `body`, which is not empty, with one handle that the caller drops.
-  explicit task_state(task<T>&& body) noexcept
-      : task_state_base(&on_end, &destroy, task_access::frame(body)) {
-    auto frame = task_access::release(std::move(body));
-    frame.promise().set_continuation(continuation(static_cast<completion&>(*this)));
+  /// Takes over the frame of `body`, which is not empty. Throws std::bad_alloc; then `body` has it
+  /// still.
+  [[nodiscard]] static task_state& make(task<T>& body) {
+    // Now, and not when the result is there: to end must not depend on memory.
+    auto* const box = is_boxed ? new (allocate_frame(sizeof(storage))) storage : nullptr;
+    try {
+      return *::new (static_cast<void*>(allocate_slot().body)) task_state(std::move(body), box);
+    } catch (...) {
+      if (box != nullptr) free_frame(box, sizeof(storage));
+      throw;
+    }
   }
-
-  static void* operator new(std::size_t size) { return allocate_frame(size); }
-  static void operator delete(void* memory, std::size_t size) noexcept { free_frame(memory, size); }
 
   /// After the end, when it was a success.
   [[nodiscard]] auto& result() noexcept {
     if constexpr (std::is_reference_v<T>) {
-      return *result_.get();
+      return *stored().get();
     } else {
-      return result_.get();
+      return stored().get();
     }
   }
 
  private:
-  static void destroy(task_state_base& self) noexcept { delete static_cast<task_state*>(&self); }
+  using storage = result_slot<typename stored_result<T>::type>;
+  static constexpr std::size_t room = slot::body_size - sizeof(task_state_base);
+  static constexpr bool is_boxed = sizeof(storage) > room || alignof(storage) > 8;
+
+  static const operations typed_operations;
+
+  task_state(task<T>&& body, storage* box) noexcept
+      : task_state_base(typed_operations, task_access::frame(body)) {
+    auto frame = task_access::release(std::move(body));
+    frame.promise().set_continuation(continuation(static_cast<task_state_base&>(*this)));
+    if constexpr (is_boxed) result_ = box;
+  }
+
+  ~task_state() {
+    if constexpr (is_boxed) {
+      result_->~storage();
+      free_frame(result_, sizeof(storage));
+    }
+  }
+
+  static void destroy(task_state_base& self) noexcept {
+    slot& place = slot::of(&self);
+    static_cast<task_state&>(self).~task_state();
+    free_slot(place);
+  }
 
   /// The result moves out of the frame, so that the frame, with the task's parameters, goes when
   /// the task ends and not when the last handle does.
-  static std::coroutine_handle<> on_end(completion& ended, std::exception_ptr* failure) noexcept {
+  static std::exception_ptr end(task_state_base& ended, std::exception_ptr& failure) noexcept {
     auto& self = static_cast<task_state&>(ended);
     auto frame = std::coroutine_handle<promise<T>>::from_address(self.frame_.address());
-    std::exception_ptr error;
-    if (failure != nullptr) {
-      error = std::move(*failure);
-    } else {
+    std::exception_ptr error = std::move(failure);
+    if (!error) {
       try {
         self.store(frame.promise());
       } catch (...) {  // the result's move constructor threw
@@ -223,22 +290,32 @@ class task_state final : public task_state_base {
     }
     self.frame_ = nullptr;
     frame.destroy();
-    self.finish(std::move(error));
-    return std::noop_coroutine();
+    return error;
   }
 
   void store(promise<T>& ended) {
     if constexpr (std::is_void_v<T>) {
-      result_.fill(no_result{});
+      stored().fill(no_result{});
     } else if constexpr (std::is_reference_v<T>) {
-      result_.fill(std::addressof(ended.take()));
+      stored().fill(std::addressof(ended.take_result()));
     } else {
-      result_.fill(ended.take());
+      stored().fill(ended.take_result());
     }
   }
 
-  result_slot<typename stored_result<T>::type> result_;
+  [[nodiscard]] storage& stored() noexcept {
+    if constexpr (is_boxed) {
+      return *result_;
+    } else {
+      return result_;
+    }
+  }
+
+  std::conditional_t<is_boxed, storage*, storage> result_;
 };
+
+template <class T>
+constexpr task_state_base::operations task_state<T>::typed_operations{&end, &destroy};
 
 }  // namespace detail
 

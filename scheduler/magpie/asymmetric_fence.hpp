@@ -14,14 +14,29 @@ namespace magpie::detail {
 class asymmetric_fence {
  public:
   static void light() noexcept {
-    if (symmetric_.load(std::memory_order_relaxed)) [[unlikely]] {
+    if (is_symmetric()) [[unlikely]] {
       std::atomic_thread_fence(std::memory_order_seq_cst);
     } else {
       std::atomic_signal_fence(std::memory_order_seq_cst);
     }
   }
 
+  /// light() where nothing depends on it while is_symmetric(). With MAGPIE_FORK_FENCE it is a
+  /// full fence all the same, to show what that costs.
+  static void light_half() noexcept {
+#ifdef MAGPIE_FORK_FENCE
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+#else
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+#endif
+  }
+
   static void heavy() noexcept;
+
+  /// Whether both sides are fences. Does not change any more after initialise().
+  [[nodiscard]] static bool is_symmetric() noexcept {
+    return symmetric_.load(std::memory_order_relaxed);
+  }
 
   /// Asks the kernel for membarrier, once a process; until then both sides are symmetric. Called
   /// before the first worker starts, so that no light() of the asymmetric kind ever meets a

@@ -29,49 +29,87 @@ template <class T, class Sync = standard_sync>
 class basic_fork_lane {
  public:
   explicit basic_fork_lane(std::size_t capacity = 256) : owned_(new buffer(capacity)) {
-    buffer_.store(owned_.get(), std::memory_order_relaxed);
+    use(*owned_, 0);
+    release_guard(0);
   }
 
   basic_fork_lane(const basic_fork_lane&) = delete;
   basic_fork_lane& operator=(const basic_fork_lane&) = delete;
 
-  /// Owner only. What was written before it is visible to the thread that steals the item. False
-  /// when the lane is full and there is no memory for it to grow: nothing has changed then.
-  [[nodiscard]] bool push(T& item) noexcept {
+  enum class push_result {
+    calm,    // the item is in the lane
+    marked,  // it is, and the caller has to answer()
+    full     // it is not: make_room(), then push again
+  };
+
+  /// Owner only. What was written before it is visible to the thread that steals the item.
+  [[nodiscard, gnu::always_inline]] push_result push(T& item) noexcept {
     const std::int64_t bottom = bottom_.load(std::memory_order_relaxed);
-    buffer* slots = buffer_.load(std::memory_order_relaxed);
-    if (bottom - known_tail_ >= slots->capacity) [[unlikely]] {
-      known_tail_ = tail_.load(std::memory_order_acquire);
-      if (bottom - known_tail_ >= slots->capacity && (slots = grow(bottom)) == nullptr) {
-        return false;
-      }
-    }
-    slots->at(bottom).store(&item, std::memory_order_relaxed);
-    move_bottom(bottom + 1);
-    if (guard_.load(std::memory_order_relaxed) > bottom) [[unlikely]]
-      answer(bottom + 1);
-    return true;
+    if (bottom == limit_) [[unlikely]]
+      return push_result::full;
+    slots_[bottom & mask_].store(&item, std::memory_order_relaxed);
+    bottom_.store(bottom + 1, std::memory_order_release);
+    return guard_.load(std::memory_order_relaxed) > bottom ? push_result::marked
+                                                           : push_result::calm;
+  }
+
+  /// Owner only, after a push that said `marked`: makes items public if a thief has asked.
+  [[gnu::noinline]] void answer() noexcept {
+    const std::int64_t bottom = bottom_.load(std::memory_order_relaxed);
+    std::int64_t seen = 0;
+    std::int64_t split = take_guard(seen);
+    if (seen == is_wanted && split < bottom) split = expose(split, bottom);
+    release_guard(split);
+  }
+
+  /// Owner only, after a push that said `full`. False when there is no memory to grow: nothing has
+  /// changed then.
+  [[nodiscard, gnu::noinline]] bool make_room() noexcept {
+    const std::int64_t bottom = bottom_.load(std::memory_order_relaxed);
+    const std::int64_t tail = tail_.load(std::memory_order_acquire);
+    limit_ = tail + mask_ + 1;
+    return bottom != limit_ || grow(tail, bottom);
   }
 
   /// Owner only: the newest item, or null when the lane is empty or thieves took the last one.
   [[nodiscard]] T* pop() noexcept {
     const std::int64_t newest = bottom_.load(std::memory_order_relaxed) - 1;
-    move_bottom(newest);
+    lower_bottom(newest);
     if (guard_.load(std::memory_order_relaxed) > newest) [[unlikely]]
       return pop_guarded(newest);
-    return buffer_.load(std::memory_order_relaxed)->at(newest).load(std::memory_order_relaxed);
+    return slots_[newest & mask_].load(std::memory_order_relaxed);
   }
 
-  /// Owner only: pops the newest item if it is `item`, and says whether it did. The glance at the
-  /// slot may see a pointer that a thief has already taken, which the pop then finds out; it never
-  /// misses an item that is still there, since only the owner writes slots.
-  [[nodiscard]] bool pop_if(const T& item) noexcept {
+  /// Owner only: what is pushed from now on lies above this mark, until it is popped.
+  [[nodiscard]] std::int64_t mark() const noexcept {
+    return bottom_.load(std::memory_order_relaxed);
+  }
+  /// Owner only: pop() for what lies above the mark; else null.
+  [[nodiscard]] T* pop_above(std::int64_t mark) noexcept {
+    return bottom_.load(std::memory_order_relaxed) > mark ? pop() : nullptr;
+  }
+
+  enum class pop_if_result {
+    popped,
+    other,  // thieves have `item`, or never got it from this lane
+    marked  // the caller has to finish_pop_if()
+  };
+
+  /// Owner only: pops the newest item if it is `item`. The glance at the slot may see a pointer
+  /// that a thief has already taken, which the pop then finds out; it never misses an item that is
+  /// still there, since only the owner writes slots.
+  [[nodiscard, gnu::always_inline]] pop_if_result pop_if(const T& item) noexcept {
     const std::int64_t newest = bottom_.load(std::memory_order_relaxed) - 1;
-    if (buffer_.load(std::memory_order_relaxed)->at(newest).load(std::memory_order_relaxed) !=
-        &item) {
-      return false;
-    }
-    return pop() != nullptr;
+    if (slots_[newest & mask_].load(std::memory_order_relaxed) != &item) [[unlikely]]
+      return pop_if_result::other;
+    lower_bottom(newest);
+    return guard_.load(std::memory_order_relaxed) > newest ? pop_if_result::marked
+                                                           : pop_if_result::popped;
+  }
+
+  /// Owner only, after a pop_if() that said `marked`: whether the item was still there.
+  [[nodiscard]] bool finish_pop_if() noexcept {
+    return pop_guarded(bottom_.load(std::memory_order_relaxed)) != nullptr;
   }
 
   enum class steal_result {
@@ -84,6 +122,12 @@ class basic_fork_lane {
   /// Any thread: takes the oldest item into `item`. lost_race means that another thread took it
   /// first, so the lane may well hold more.
   [[nodiscard]] steal_result steal(T*& item) noexcept {
+    return steal_while(item, [] { return true; });
+  }
+
+  /// The same, but only an item that lay in the lane at a moment when `holds` was true.
+  template <class Condition>
+  [[nodiscard]] steal_result steal_while(T*& item, Condition holds) noexcept {
     std::int64_t tail = tail_.load(std::memory_order_seq_cst);
     const std::int64_t split = split_.load(std::memory_order_seq_cst);
     if (tail >= split) {
@@ -93,6 +137,8 @@ class basic_fork_lane {
     buffer* slots = buffer_.load(std::memory_order_acquire);
     // Read before the exchange: once tail_ has moved, the owner may overwrite the slot.
     T* candidate = slots->at(tail).load(std::memory_order_relaxed);
+    // Asked after the look at tail_: if tail_ has not moved by the exchange, the item was there.
+    if (!holds()) return steal_result::empty;
     if (!tail_.compare_exchange_strong(tail, tail + 1, std::memory_order_seq_cst,
                                        std::memory_order_relaxed)) {
       return steal_result::lost_race;
@@ -104,7 +150,7 @@ class basic_fork_lane {
   /// Any thread: asks the owner to make items public at its next push or pop.
   void ask() noexcept {
     std::int64_t guard = guard_.load(std::memory_order_relaxed);
-    if (guard < is_busy) {
+    if (guard <= is_fenced) {
       guard_.compare_exchange_strong(guard, is_wanted, std::memory_order_relaxed,
                                      std::memory_order_relaxed);
     }
@@ -114,18 +160,20 @@ class basic_fork_lane {
   void raid() noexcept {
     std::int64_t expected = is_wanted;
     // Acquire: what the split was when the owner last let go of the guard.
-    if (!guard_.compare_exchange_strong(expected, is_raided_now, std::memory_order_acquire,
+    if (!guard_.compare_exchange_strong(expected, is_raided, std::memory_order_acquire,
                                         std::memory_order_relaxed)) {
       return;
     }
     Sync::heavy_fence();
-    // An operation of the owner that missed the closed guard has moved bottom_ for this load to
-    // see; all others wait for the end of the raid.
+    // A pop that missed the closed guard has moved bottom_ for this load to see; all others wait
+    // for the end of the raid.
     const std::int64_t bottom = bottom_.load(std::memory_order_acquire);
-    if (bottom > split_.load(std::memory_order_relaxed)) {
-      split_.store(bottom, std::memory_order_seq_cst);
+    std::int64_t split = split_.load(std::memory_order_relaxed);
+    if (bottom > split) {
+      split = bottom;
+      split_.store(split, std::memory_order_release);
     }
-    guard_.store(was_raided, std::memory_order_release);
+    release_guard(split);
   }
 
   /// Any thread: a snapshot, for the idle check; exact when nothing moves.
@@ -155,15 +203,16 @@ class basic_fork_lane {
   };
 
   // The guard's values besides an index, all greater than any index.
-  static constexpr std::int64_t is_busy = std::numeric_limits<std::int64_t>::max() - 3;
-  static constexpr std::int64_t is_wanted = is_busy + 1;
-  static constexpr std::int64_t is_raided_now = is_busy + 2;
-  static constexpr std::int64_t was_raided = is_busy + 3;
+  static constexpr std::int64_t is_fenced = std::numeric_limits<std::int64_t>::max() - 3;
+  static constexpr std::int64_t is_busy = is_fenced + 1;
+  static constexpr std::int64_t is_wanted = is_fenced + 2;
+  static constexpr std::int64_t is_raided = is_fenced + 3;
 
-  /// The owner's store that a raid must not miss, and the light half of the raid's fence.
-  void move_bottom(std::int64_t bottom) noexcept {
+  /// The store of a pop that a raid must not miss, and the light half of the raid's fence. (A push
+  /// may be missed: its item is then hidden, and waits for the next look at the guard or raid.)
+  void lower_bottom(std::int64_t bottom) noexcept {
     bottom_.store(bottom, std::memory_order_release);
-    Sync::light_fence();
+    Sync::light_half();
   }
 
   /// Owner: takes the guard, waiting for a raid to end. Returns the split, which nobody else moves
@@ -171,7 +220,7 @@ class basic_fork_lane {
   std::int64_t take_guard(std::int64_t& seen) noexcept {
     seen = guard_.load(std::memory_order_relaxed);
     for (;;) {
-      if (seen == is_raided_now) {
+      if (seen == is_raided) {
         Sync::pause();
         seen = guard_.load(std::memory_order_relaxed);
       } else if (guard_.compare_exchange_weak(seen, is_busy, std::memory_order_acquire,
@@ -181,22 +230,16 @@ class basic_fork_lane {
     }
   }
 
+  /// Who has the guard, the owner or a raider, after its last move of split_.
   void release_guard(std::int64_t split) noexcept {
-    guard_.store(split, std::memory_order_release);
+    guard_.store(Sync::is_symmetric() ? is_fenced : split, std::memory_order_release);
   }
 
   /// Owner, with the guard: makes the older half of its own items public, rounded up.
   std::int64_t expose(std::int64_t split, std::int64_t bottom) noexcept {
     const std::int64_t raised = split + (bottom - split + 1) / 2;
-    split_.store(raised, std::memory_order_seq_cst);
+    split_.store(raised, std::memory_order_release);
     return raised;
-  }
-
-  [[gnu::noinline]] void answer(std::int64_t bottom) noexcept {
-    std::int64_t seen = 0;
-    std::int64_t split = take_guard(seen);
-    if (seen == is_wanted && split < bottom) split = expose(split, bottom);
-    release_guard(split);
   }
 
   /// pop() when the guard says that somebody asked, raided, or that item `newest` is public.
@@ -205,86 +248,86 @@ class basic_fork_lane {
     std::int64_t split = take_guard(seen);
     T* item = nullptr;
     if (newest >= split) {
-      item = buffer_.load(std::memory_order_relaxed)->at(newest).load(std::memory_order_relaxed);
+      item = slots_[newest & mask_].load(std::memory_order_relaxed);
       if (seen == is_wanted && split < newest) split = expose(split, newest);
     } else {
-      split = reclaim(split);
-      if (split <= newest) {
-        item = buffer_.load(std::memory_order_relaxed)->at(newest).load(std::memory_order_relaxed);
-      } else {
-        item = pop_last(split);
-      }
+      item = pop_public(split);
     }
     release_guard(split);
     return item;
   }
 
-  /// Owner, with the guard, all items public: takes back the newer half of them. Returns the split,
-  /// unmoved when thieves are too near, or fewer than two items are there.
-  std::int64_t reclaim(std::int64_t split) noexcept {
-    const std::int64_t seen_tail = tail_.load(std::memory_order_relaxed);
-    const std::int64_t lowered = split - (split - seen_tail) / 2;
-    if (lowered >= split) return split;
-    // As in Chase and Lev's pop: the store, then the look at the thieves. Not even the item at
-    // `lowered` may be theirs to take, since only the last one is decided by an exchange.
-    split_.store(lowered, std::memory_order_seq_cst);
-    if (tail_.load(std::memory_order_seq_cst) < lowered) return lowered;
-    split_.store(split, std::memory_order_seq_cst);
-    return split;
-  }
-
-  /// Owner, with the guard, all items public, bottom_ one below the split: Chase and Lev's pop.
-  T* pop_last(std::int64_t& split) noexcept {
+  /// Owner, with the guard, all items public, bottom_ one below the split: pops the newest, and
+  /// takes back the newer half of all.
+  T* pop_public(std::int64_t& split) noexcept {
     const std::int64_t newest = split - 1;
-    split_.store(newest, std::memory_order_seq_cst);
-    std::int64_t tail = tail_.load(std::memory_order_seq_cst);
-    T* item = nullptr;
-    if (tail <= newest) {
-      item = buffer_.load(std::memory_order_relaxed)->at(newest).load(std::memory_order_relaxed);
+    std::int64_t tail = tail_.load(std::memory_order_relaxed);
+    std::int64_t lowered = split - (split - tail) / 2;
+    if (lowered < split) {
+      // As in Chase and Lev's pop: the store, then the look at the thieves. From here on they take
+      // nothing from the lowered split on, except perhaps the item at the tail that is seen now.
+      split_.store(lowered, std::memory_order_seq_cst);
+      tail = tail_.load(std::memory_order_seq_cst);
       if (tail < newest) {
-        split = newest;
-        return item;
-      }
-      // The last item: whoever moves tail_ past it has it.
-      if (!tail_.compare_exchange_strong(tail, tail + 1, std::memory_order_seq_cst,
-                                         std::memory_order_relaxed)) {
-        item = nullptr;
+        if (tail >= lowered) split_.store(lowered = tail + 1, std::memory_order_release);
+        split = lowered;
+        return slots_[newest & mask_].load(std::memory_order_relaxed);
       }
     }
-    split_.store(split, std::memory_order_seq_cst);
+    // The last item: whoever moves tail_ past it has it.
+    T* item = nullptr;
+    if (tail == newest && tail_.compare_exchange_strong(tail, tail + 1, std::memory_order_seq_cst,
+                                                        std::memory_order_relaxed)) {
+      item = slots_[newest & mask_].load(std::memory_order_relaxed);
+    }
+    split_.store(split, std::memory_order_release);
     bottom_.store(split, std::memory_order_release);
     return item;
   }
 
-  buffer* grow(std::int64_t bottom) noexcept try {
-    buffer* old = owned_.get();
-    auto larger = std::make_unique<buffer>(static_cast<std::size_t>(old->capacity) * 2);
-    for (std::int64_t i = known_tail_; i < bottom; ++i) {
-      larger->at(i).store(old->at(i).load(std::memory_order_relaxed), std::memory_order_relaxed);
+  [[nodiscard]] bool grow(std::int64_t tail, std::int64_t bottom) noexcept try {
+    auto larger = std::make_unique<buffer>(static_cast<std::size_t>(owned_->capacity) * 2);
+    for (std::int64_t i = tail; i < bottom; ++i) {
+      larger->at(i).store(owned_->at(i).load(std::memory_order_relaxed), std::memory_order_relaxed);
     }
     larger->outgrown = std::move(owned_);
     owned_ = std::move(larger);
-    buffer_.store(owned_.get(), std::memory_order_release);
-    return owned_.get();
+    use(*owned_, tail);
+    return true;
   } catch (const std::bad_alloc&) {
-    return nullptr;
+    return false;
+  }
+
+  void use(buffer& current, std::int64_t tail) noexcept {
+    slots_ = current.slots.get();
+    mask_ = current.capacity - 1;
+    limit_ = tail + current.capacity;
+    buffer_.store(&current, std::memory_order_release);
   }
 
   // tail_: moved by one by whoever takes the item there, never back.
-  // split_: moved by whoever has the guard: the owner (is_busy) or a raider (is_raided_now).
+  // split_: moved by whoever has the guard: the owner (is_busy) or a raider (is_raided). Where it
+  //   falls, a seq_cst look at tail_ follows; a thief looks at both the other way round.
   // bottom_: moved by the owner. Its release pairs with the raid's acquire, and split_'s with the
   //   thief's: a thief sees what the owner wrote before the push.
   // buffer_: written by the owner in grow (release), read by thieves (acquire).
-  // guard_: an index, equal to split_: calm; the owner may use what lies above it.
-  //   -> is_wanted: by a thief. -> is_raided_now: from is_wanted only, by a thief, which moves
-  //   split_ and goes on to -> was_raided, where it stays until the owner knows.
-  //   -> is_busy: by the owner, from all but is_raided_now; and from there -> an index.
+  // guard_: an index, equal to split_: calm; the owner may use what lies above it. Where the fence
+  //   is symmetric, is_fenced instead: every operation of the owner takes the guard.
+  //   calm -> is_wanted: by a thief. is_wanted -> is_raided: by a thief, which moves split_, then
+  //   -> calm. All but is_raided -> is_busy: by the owner, which moves split_, then -> calm.
+  //   The release of -> calm pairs with the acquire of -> is_raided and -> is_busy, by way of
+  //   -> is_wanted: who has the guard knows where split_ is, and a raider of a symmetric lane what
+  //   the owner did before it last let go.
   alignas(64) atomic<std::int64_t> tail_{0};
   alignas(64) atomic<std::int64_t> split_{0};
   atomic<std::int64_t> guard_{0};
-  alignas(64) atomic<std::int64_t> bottom_{0};
   atomic<buffer*> buffer_{nullptr};
-  std::int64_t known_tail_ = 0;  // the owner's copy: tail_ is at least this
+  alignas(64) atomic<std::int64_t> bottom_{0};
+  // The owner's own: the buffer's slots, its capacity less one, and the index that has no room
+  // before the owner has looked at tail_ again.
+  atomic<T*>* slots_ = nullptr;
+  std::int64_t mask_ = 0;
+  std::int64_t limit_ = 0;
   std::unique_ptr<buffer> owned_;
 };
 

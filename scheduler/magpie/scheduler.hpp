@@ -12,12 +12,27 @@ namespace magpie::detail {
 
 class worker_pool;
 
+/// Where a worker's thread may run.
+enum class pinning { none, one_processor_each };
+
 /// A pool of worker threads with its timekeeper: decides where and when jobs run.
 class scheduler {
  public:
+  /// What is told of a worker that has been running one job for at least `limit`, once for each
+  /// such run, on the timekeeper's thread: the worker's word, see worker::task(), as it was a
+  /// moment ago.
+  struct long_run_watch {
+    using function = void (*)(void* owner, void* task, duration so_far);
+
+    duration limit = duration::max();
+    function report = nullptr;
+  };
+
   struct options {
     std::size_t workers = 1;
+    pinning where = pinning::none;
     void* owner = nullptr;  // a word for the layer above
+    long_run_watch long_runs = {};
   };
 
   /// Starts the threads. Throws std::system_error when a thread cannot be had, std::bad_alloc.
@@ -30,8 +45,18 @@ class scheduler {
   scheduler& operator=(const scheduler&) = delete;
 
   /// Any thread: makes `item` ready, on the calling worker's lane or, from elsewhere, on a shared
-  /// one. What the caller wrote before is visible to the job.
-  void submit(job& item);
+  /// one. What the caller wrote before is visible to the job. Allocates, if at all, what it can do
+  /// without.
+  void submit(job& item) noexcept;
+
+  /// The same for a job that the caller's own work has made possible, to run next on its worker.
+  void wake(job& item) noexcept;
+
+  /// submit() for jobs linked by `next`, in order; from a worker with one wake-up for all.
+  void submit_all(job& first) noexcept;
+
+  /// The calling thread's worker, when it is one of this scheduler's.
+  [[nodiscard]] worker* worker_here() const noexcept;
 
   /// Any thread: submits `item.target` once `deadline` has passed, never before.
   void arm(timer& item, time_point deadline);

@@ -15,6 +15,8 @@ struct standard_sync {
   using mutex = std::mutex;
 
   static void light_fence() noexcept { asymmetric_fence::light(); }
+  static void light_half() noexcept { asymmetric_fence::light_half(); }
+  static bool is_symmetric() noexcept { return asymmetric_fence::is_symmetric(); }
   /// While another thread is about to do something.
   static void pause() noexcept { std::this_thread::yield(); }
   static void heavy_fence() noexcept { asymmetric_fence::heavy(); }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <coroutine>
 #include <magpie/magpie.hpp>
 #include <memory>
 #include <numeric>
@@ -336,8 +337,12 @@ TEST_P(gather, of_a_long_vector) {
 }
 
 TEST(gather_misuse, outside_of_a_task_is_an_error) {
-  auto awaiter = magpie::gather(give(1));
-  EXPECT_THROW(static_cast<void>(awaiter.await_ready()), magpie::invalid_state);
+  auto awaiter = magpie::gather(give(1), give(2));
+  EXPECT_FALSE(awaiter.await_ready());
+  EXPECT_THROW(static_cast<void>(awaiter.await_suspend(std::noop_coroutine())),
+               magpie::invalid_state);
+  auto nothing = magpie::gather();
+  EXPECT_THROW(static_cast<void>(nothing.await_ready()), magpie::invalid_state);
 }
 
 }  // namespace

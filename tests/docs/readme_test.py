@@ -10,10 +10,9 @@
 Then each is broken on purpose in a scratch tree, to see that this test would notice.
 """
 
-import pathlib
 import re
-import sys
-import tempfile
+
+import self_check
 
 LAYERS = ("scheduler", "runtime", "combinators")
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -138,51 +137,29 @@ int two;
 `race`
 """
 
-# What is replaced, by what, and what must be said of it.
+FILES = {
+    "README.md": GOOD,
+    "build/of/no/concern.md": "`gone.hpp`\n",
+    "docs/page.md": "`docs/page.md`\n",
+    "runtime/magpie/task.hpp": "",
+    "runtime/task.cpp": "int one;\nint two;\n",
+}
+
+# In which file what is replaced, by what, and what must be said of it.
 FAULTS = [
-    ("(runtime/task.cpp)", "(runtime/frame.cpp)", "no such file to link to"),
-    ("(#name-two)", "(#name-three)", "no such heading to link to"),
-    ("`runtime/task.cpp`", "`runtime/frame.cpp`", "no such file"),
-    ("`runtime/task.cpp`", "`gone.hpp`", "no such file"),
-    ("<magpie/task.hpp>", "<magpie/frame.hpp>", "no such public header"),
-    ("int one;\n", "int one;\n\n", "a block differs"),
-    ("```cpp\nint two", "```cpp\nint  two", "a block differs"),
-    ("<!-- part of runtime/task.cpp -->\n", "", "a block of cpp without"),
-    ("`runtime/` ", "", "the codemap lacks"),
-    ("`race`", "`task`", "said not to be built yet"),
-    ("## Not built yet", "## Later", "no heading"),
+    ("README.md", "(runtime/task.cpp)", "(runtime/frame.cpp)", "no such file to link to"),
+    ("README.md", "(#name-two)", "(#name-three)", "no such heading to link to"),
+    ("README.md", "`runtime/task.cpp`", "`runtime/frame.cpp`", "no such file"),
+    ("README.md", "`runtime/task.cpp`", "`gone.hpp`", "no such file"),
+    ("README.md", "<magpie/task.hpp>", "<magpie/frame.hpp>", "no such public header"),
+    ("README.md", "int one;\n", "int one;\n\n", "a block differs"),
+    ("README.md", "```cpp\nint two", "```cpp\nint  two", "a block differs"),
+    ("README.md", "<!-- part of runtime/task.cpp -->\n", "", "a block of cpp without"),
+    ("README.md", "`runtime/` ", "", "the codemap lacks"),
+    ("README.md", "`race`", "`task`", "said not to be built yet"),
+    ("README.md", "## Not built yet", "## Later", "no heading"),
+    ("docs/page.md", "page", "gone", "docs/page.md: no such file: docs/gone.md"),
 ]
 
-
-def check_this_test(scratch):
-    (scratch / "runtime/magpie").mkdir(parents=True)
-    (scratch / "docs").mkdir()
-    (scratch / "build").mkdir()
-    (scratch / "runtime/task.cpp").write_text("int one;\nint two;\n")
-    (scratch / "runtime/magpie/task.hpp").write_text("")
-    readme = scratch / "README.md"
-    readme.write_text(GOOD)
-    if violations(scratch):
-        yield f"a tree without violations is refused: {violations(scratch)}"
-    for original, fault, expected in FAULTS:
-        assert GOOD.count(original) == 1, original
-        readme.write_text(GOOD.replace(original, fault))
-        found = violations(scratch)
-        if len(found) != 1 or expected not in found[0]:
-            yield f"{fault!r} instead of {original!r} is not noticed: {found}"
-    readme.write_text(GOOD)
-    (scratch / "docs/page.md").write_text("`docs/gone.md`\n")
-    if violations(scratch) != ["docs/page.md: no such file: docs/gone.md"]:
-        yield "a page of docs/ is not looked at"
-
-
-def main():
-    found = violations(pathlib.Path(sys.argv[1]).resolve())
-    with tempfile.TemporaryDirectory() as scratch:
-        found += check_this_test(pathlib.Path(scratch))
-    if found:
-        sys.exit("\n".join(found))
-    print("the documentation agrees with the tree")
-
-
-main()
+self_check.main(violations, lambda: self_check.unnoticed(violations, FILES, FAULTS),
+                "the documentation agrees with the tree")

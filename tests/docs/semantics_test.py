@@ -8,10 +8,9 @@
 Then each is broken on purpose in a scratch tree, to see that this test would notice.
 """
 
-import pathlib
 import re
-import sys
-import tempfile
+
+import self_check
 
 ROW = re.compile(r"^\| *(\d+) *\| *([a-z ]+?) *\| *(\S.*?) *\|$", re.MULTILINE)
 MARKS = ("holds", "in part", "planned")
@@ -68,47 +67,27 @@ GOOD_PAGE = """| rule | today | |
 """
 GOOD_TEST = "// Rule 1: one.\nint a;\n/// For rules 2 and 3.\nstring s = \"rule 4\";\n"
 
-# Which file, what is replaced, by what, and what must be said of it.
+FILES = {"docs/semantics.md": GOOD_PAGE, "tests/a/a_test.cpp": GOOD_TEST,
+         "tests/docs/own.py": "# rule 4\n"}
+
+# In which file what is replaced, by what, and what must be said of it.
 FAULTS = [
-    ("docs/semantics.md", "| 3 |", "| 5 |", "not numbered"),
+    ("docs/semantics.md", "| 3 |", "| 5 |",
+     "not numbered", "rule 5 holds, but no test", "there is no rule 3"),
     ("docs/semantics.md", "| planned |", "| maybe |", "unknown mark"),
     ("docs/semantics.md", "| planned |", "| holds |", "rule 4 holds, but no test"),
     ("docs/semantics.md", "| in part |", "| planned |", "rule 2 is planned, but named"),
-    ("tests/a/a_test.cpp", "Rule 1:", "Rule 4:", "rule 4 is planned, but named"),
+    ("tests/a/a_test.cpp", "Rule 1:", "Rule 4:",
+     "rule 1 holds, but no test", "rule 4 is planned, but named"),
     ("tests/a/a_test.cpp", "rules 2 and 3", "rule 2", "rule 3 holds, but no test"),
     ("tests/a/a_test.cpp", "rules 2 and 3", "rules 1-3 and 5", "there is no rule 5"),
 ]
 
 
-def check_this_test(scratch):
-    files = {"docs/semantics.md": GOOD_PAGE, "tests/a/a_test.cpp": GOOD_TEST,
-             "tests/docs/own.py": "# rule 4\n"}
-
-    def write(changed=None, text=None):
-        for name, good in files.items():
-            (scratch / name).parent.mkdir(parents=True, exist_ok=True)
-            (scratch / name).write_text(text if name == changed else good)
-
-    write()
-    if violations(scratch):
-        yield f"a tree without violations is refused: {violations(scratch)}"
-    for name, original, fault, expected in FAULTS:
-        assert files[name].count(original) == 1, original
-        write(name, files[name].replace(original, fault))
-        found = violations(scratch)
-        if not any(expected in each for each in found):
-            yield f"{fault!r} instead of {original!r} is not noticed: {found}"
+def check_this_test():
+    yield from self_check.unnoticed(violations, FILES, FAULTS)
     if list(numbers("1-3, 7 and 9 to 10")) != [1, 2, 3, 7, 9, 10]:
         yield "ranges of rules are not understood"
 
 
-def main():
-    found = violations(pathlib.Path(sys.argv[1]).resolve())
-    with tempfile.TemporaryDirectory() as scratch:
-        found += check_this_test(pathlib.Path(scratch))
-    if found:
-        sys.exit("\n".join(found))
-    print("the rules and the tests agree")
-
-
-main()
+self_check.main(violations, check_this_test, "the rules and the tests agree")

@@ -3,7 +3,8 @@
 #   1  scheduler <- runtime <- combinators: nothing includes a layer above its own
 #   2  <magpie/x.hpp> is public; a public header includes no private one, for it gets installed alone
 #   3  "layer/x.hpp" is private to that layer and its tests; no other spelling reaches a private header
-#   4  moodycamel's header is included by one .cpp of the scheduler and nowhere else
+#   4  moodycamel's header is included by one .cpp of the scheduler and nowhere else, but for what is
+#      measured beside magpie
 # Then each rule is broken on purpose in a scratch tree, to see that this test would notice.
 set -euo pipefail
 
@@ -36,6 +37,7 @@ check() {
       split(path, piece, "/")
 
       if (path ~ /concurrentqueue/) {
+        if (part[1] == "benchmarks") next
         if (layer != "scheduler" || in_tests || FILENAME !~ /\.cpp$/) report("moodycamel outside the scheduler")
         else if (moodycamel++) report("moodycamel in a second file")
       } else if (path ~ /^magpie\//) {

@@ -8,6 +8,7 @@
 #include "relacy_sync.hpp"
 #include "scheduler/idle.hpp"
 #include "search.hpp"
+#include "support/fork_lane.hpp"
 
 namespace magpie::model {
 namespace {
@@ -231,7 +232,7 @@ class forking : public idle_program<forking<workers>, workers, 0> {
   using lane = detail::basic_fork_lane<item, relacy_sync>;
 
   void fork(item& forked) {
-    RL_ASSERT(lane_.push(forked));
+    RL_ASSERT(test::push(lane_, forked));
     this->idle_.notify();
   }
 
@@ -239,7 +240,7 @@ class forking : public idle_program<forking<workers>, workers, 0> {
   void root() {
     fork(items_[0]);
     fork(items_[1]);
-    const bool kept = lane_.pop_if(items_[1]);
+    const bool kept = test::pop_if(lane_, items_[1]);
     wanted_ = kept ? 1 : 2;
     if (stolen_ == wanted_) all_stolen_.set();
     all_stolen_.wait();

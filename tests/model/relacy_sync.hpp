@@ -169,15 +169,18 @@ class parker {
 };
 
 /// The model's Sync. membarrier(2) interrupts other threads, for which relacy has no counterpart;
-/// so both halves of the asymmetric fence are a full fence here, as they are where the kernel has
-/// no membarrier.
+/// so both halves of the asymmetric fence are a full fence here.
 struct relacy_sync {
   template <class T>
   using atomic = model::atomic<T>;
   using mutex = model::mutex;
 
+  static bool is_symmetric() { return false; }
   static void light_fence(std::source_location where = std::source_location::current()) {
     rl::atomic_thread_fence(rl::mo_seq_cst, debug_info(where));
+  }
+  static void light_half(std::source_location where = std::source_location::current()) {
+    light_fence(where);
   }
   static void heavy_fence(std::source_location where = std::source_location::current()) {
     light_fence(where);

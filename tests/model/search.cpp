@@ -121,7 +121,7 @@ void run(const char* name, search kind, unsigned threads, std::unique_ptr<progra
   const bool passed = chosen.simulate[threads - 1](chosen.parameters);
   const std::chrono::duration<double> time = clock::now() - start;
 
-  std::cout << std::left << std::setw(28) << name << std::setw(16) << chosen.name << std::right
+  std::cout << std::left << std::setw(30) << name << std::setw(16) << chosen.name << std::right
             << std::setw(9) << chosen.parameters.stop_iteration << " executions " << std::fixed
             << std::setprecision(2) << std::setw(7) << time.count() << " s  "
             << (passed ? "ok" : "FAILED") << std::endl;

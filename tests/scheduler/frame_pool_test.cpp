@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -12,51 +13,26 @@
 #include <thread>
 #include <vector>
 
+#include "support/frames.hpp"
 #include "support/random.hpp"
 #include "support/scale.hpp"
 
 namespace {
 
 using magpie::detail::allocate_frame;
+using magpie::detail::frame_class;
 using magpie::detail::free_frame;
+using magpie::detail::magazine;
 using magpie::test::announced_seed;
+using magpie::test::ends_of_classes;
+using magpie::test::frame;
+using magpie::test::has_frame_pool;
+using magpie::test::largest_pooled;
 using magpie::test::scaled;
 
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool has_pool = false;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-constexpr bool has_pool = false;
-#else
-constexpr bool has_pool = true;
-#endif
-#else
-constexpr bool has_pool = true;
-#endif
-
-#define MAGPIE_NEEDS_POOL() \
-  if (!has_pool) GTEST_SKIP() << "under AddressSanitizer there is no pool"
-
-constexpr std::size_t largest_pooled = 1024;
-// What one thread may hold of one size class: two batches.
-constexpr std::size_t held_by_a_thread = std::size_t{2} * 64;
-
-struct frame {
-  std::byte* memory;
-  std::size_t size;
-
-  static frame allocate(std::size_t size) {
-    return {static_cast<std::byte*>(allocate_frame(size)), size};
-  }
-  void fill() const { std::memset(memory, static_cast<int>(size % 251), size); }
-  [[nodiscard]] bool is_intact() const {
-    for (std::size_t i = 0; i < size; ++i) {
-      if (memory[i] != static_cast<std::byte>(size % 251)) return false;
-    }
-    return true;
-  }
-  void free() const { free_frame(memory, size); }
-};
+constexpr std::size_t held_by_a_thread = magazine::most;
+// What moves between a thread and the others at once.
+constexpr std::size_t batch = magazine::most / 2;
 
 TEST(frame_pool, blocks_are_aligned_whole_and_apart) {
   for (int round = 0; round < 3; ++round) {  // fresh blocks first, then used ones
@@ -85,25 +61,59 @@ TEST(frame_pool, large_blocks) {
   }
 }
 
+TEST(frame_pool, has_narrow_size_classes) {
+  const std::vector<std::size_t> ends = ends_of_classes();
+  std::size_t size = 1;
+  for (std::size_t index = 0; index < ends.size(); ++index) {
+    // A free block has room for what the pool writes into it.
+    EXPECT_EQ(frame_class::block_size(index), std::max<std::size_t>(ends[index], 32));
+    for (; size <= ends[index]; ++size) ASSERT_EQ(frame_class::of(size), index) << size;
+  }
+  EXPECT_EQ(size, frame_class::largest + 1);
+}
+
 TEST(frame_pool, a_freed_block_serves_its_size_class_again) {
   MAGPIE_NEEDS_POOL();
-  for (std::size_t largest = 64; largest <= largest_pooled; largest += 64) {
+  std::size_t smallest = 1;
+  for (const std::size_t largest : ends_of_classes()) {
     void* const block = allocate_frame(largest);
     free_frame(block, largest);
-    EXPECT_EQ(allocate_frame(largest - 63), block);
-    free_frame(block, largest - 63);
+    EXPECT_EQ(allocate_frame(smallest), block);
+    free_frame(block, smallest);
     void* const other_class = allocate_frame(largest + 1);
     EXPECT_NE(other_class, block);
     free_frame(other_class, largest + 1);
+    smallest = largest + 1;
   }
+}
+
+// The newer half stays with the thread, in the processor's cache, when the older one goes.
+TEST(frame_pool, gives_the_newest_back_first) {
+  MAGPIE_NEEDS_POOL();
+  std::thread([] {  // which has nothing yet
+    constexpr std::size_t size = 2000;
+    std::vector<void*> all;
+    for (std::size_t i = 0; i < 3 * batch; ++i) all.push_back(allocate_frame(size));
+    for (std::size_t i = 0; i <= held_by_a_thread; ++i) free_frame(all[i], size);
+    for (std::size_t i = held_by_a_thread; i >= batch; --i) {
+      EXPECT_EQ(allocate_frame(size), all[i]) << i;
+    }
+    std::set<void*> older(all.begin(), all.begin() + batch);
+    for (std::size_t i = 0; i < batch; ++i) {
+      EXPECT_EQ(older.erase(allocate_frame(size)), 1U) << "the others come from where they went";
+    }
+    for (void* const each : all) free_frame(each, size);
+  })
+      .join();
 }
 
 // A thread that allocates in bursts uses the same blocks for all of them.
 TEST(frame_pool, bursts_of_any_size_need_no_more_than_the_peak) {
   MAGPIE_NEEDS_POOL();
-  for (const std::size_t size : {320U, 321U}) {  // the ends of two classes
+  for (const std::size_t size : {320U, 321U, 2048U, 2049U}) {  // the ends of two classes each
     std::set<void*> distinct;
-    for (const std::size_t burst : {1U, 63U, 64U, 65U, 127U, 128U, 129U, 500U, 129U, 64U, 500U}) {
+    for (const std::size_t burst :
+         {1U, 30U, 31U, 32U, 61U, 62U, 63U, 93U, 94U, 500U, 63U, 32U, 500U}) {
       std::vector<void*> all;
       for (std::size_t i = 0; i < burst; ++i) {
         all.push_back(allocate_frame(size));
@@ -113,7 +123,7 @@ TEST(frame_pool, bursts_of_any_size_need_no_more_than_the_peak) {
       distinct.insert(all.begin(), all.end());
       for (void* each : all) free_frame(each, size);
     }
-    EXPECT_LE(distinct.size(), 500 + held_by_a_thread);
+    EXPECT_LE(distinct.size(), 500 + batch);
   }
 }
 
@@ -163,7 +173,7 @@ TEST(frame_pool, allocating_here_and_freeing_there_stays_bounded) {
   const std::size_t rounds = scaled(1e7) / 2;
   std::set<void*> distinct = one_way(rounds, 700);
   std::thread([&] { distinct.merge(one_way(rounds, 700)); }).join();  // and from another thread
-  if (has_pool) {
+  if (has_frame_pool) {
     EXPECT_LE(distinct.size(), belt::capacity + 4 * held_by_a_thread);
   }
 }
@@ -201,7 +211,7 @@ TEST(frame_pool, a_ring_of_threads_that_free_for_each_other) {
 
 TEST(frame_pool, an_ending_thread_leaves_its_blocks_to_the_others) {
   MAGPIE_NEEDS_POOL();
-  constexpr std::size_t size = 900;
+  constexpr std::size_t size = 1500;
   constexpr std::size_t count = 1000;
   const auto use_many = [] {
     std::vector<void*> all;
@@ -241,7 +251,7 @@ TEST(frame_pool, serves_a_thread_to_its_very_end) {
       free_frame(allocate_frame(200), 200);
     }).join();
   }
-  if (has_pool) {
+  if (has_frame_pool) {
     EXPECT_LT(distinct.size(), threads / 2);
   }
 }

@@ -1,4 +1,4 @@
-#include "scheduler/futex.hpp"
+#include <magpie/futex.hpp>
 
 #include <gtest/gtest.h>
 

@@ -8,13 +8,13 @@
 #include <deque>
 #include <functional>
 #include <magpie/asymmetric_fence.hpp>
+#include <magpie/futex.hpp>
 #include <magpie/idle_word.hpp>
 #include <random>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "scheduler/futex.hpp"
 #include "support/eventually.hpp"
 #include "support/random.hpp"
 #include "support/scale.hpp"
@@ -34,10 +34,21 @@ TEST(idle_word, wants_waking_when_some_sleep_and_nobody_searches) {
   EXPECT_FALSE(wants_waking(0));
   EXPECT_TRUE(wants_waking(one_sleeping));
   EXPECT_TRUE(wants_waking(64 * one_sleeping));
-  EXPECT_TRUE(wants_waking(one_searching - 1));
+  EXPECT_TRUE(wants_waking((one_searching - 1) * one_sleeping));
   EXPECT_FALSE(wants_waking(one_searching));
   EXPECT_FALSE(wants_waking(one_searching + one_sleeping));
   EXPECT_FALSE(wants_waking(64 * one_searching + 64 * one_sleeping));
+}
+
+TEST(idle_word, tells_both_counts) {
+  using namespace idle_word;
+  for (const std::int64_t searchers : {0, 1, 2, 64}) {
+    for (const std::int64_t sleepers : {0, 1, 2, 64}) {
+      const std::int64_t word = searchers * one_searching + sleepers * one_sleeping;
+      EXPECT_EQ(searching(word), searchers) << sleepers;
+      EXPECT_EQ(sleeping(word), sleepers) << searchers;
+    }
+  }
 }
 
 constexpr auto no_work = [] { return false; };
@@ -61,10 +72,10 @@ class idle : public testing::Test {
     workers_.park(worker, no_work);
   }
 
-  [[nodiscard]] std::uint64_t sleeping() const {
+  [[nodiscard]] std::int64_t sleeping() const {
     return idle_word::sleeping(workers_.word().load());
   }
-  [[nodiscard]] std::uint64_t searching() const {
+  [[nodiscard]] std::int64_t searching() const {
     return idle_word::searching(workers_.word().load());
   }
 
@@ -74,18 +85,18 @@ class idle : public testing::Test {
 TEST_F(idle, a_publication_wakes_nobody_when_nobody_sleeps) {
   workers_.notify();
   EXPECT_EQ(absent_parker::unparks, 0);
-  EXPECT_EQ(workers_.word().load(), 0U);
+  EXPECT_EQ(workers_.word().load(), 0);
 }
 
 TEST_F(idle, a_publication_wakes_one_and_makes_it_a_searcher) {
   fall_asleep(0);
   fall_asleep(1);
-  EXPECT_EQ(sleeping(), 2U);
-  EXPECT_EQ(searching(), 0U);
+  EXPECT_EQ(sleeping(), 2);
+  EXPECT_EQ(searching(), 0);
   workers_.notify();
   EXPECT_EQ(absent_parker::unparks, 1);
-  EXPECT_EQ(sleeping(), 1U);
-  EXPECT_EQ(searching(), 1U);
+  EXPECT_EQ(sleeping(), 1);
+  EXPECT_EQ(searching(), 1);
 }
 
 TEST_F(idle, many_publications_wake_one_until_it_has_found_a_job) {
@@ -94,8 +105,8 @@ TEST_F(idle, many_publications_wake_one_until_it_has_found_a_job) {
   EXPECT_EQ(absent_parker::unparks, 1);
   workers_.end_search(some_work);
   EXPECT_EQ(absent_parker::unparks, 2);
-  EXPECT_EQ(sleeping(), 62U);
-  EXPECT_EQ(searching(), 1U);
+  EXPECT_EQ(sleeping(), 62);
+  EXPECT_EQ(searching(), 1);
 }
 
 TEST_F(idle, whoever_finds_the_last_job_wakes_nobody) {
@@ -103,7 +114,7 @@ TEST_F(idle, whoever_finds_the_last_job_wakes_nobody) {
   workers_.start_search();
   workers_.end_search(no_work);
   EXPECT_EQ(absent_parker::unparks, 0);
-  EXPECT_EQ(sleeping(), 1U);
+  EXPECT_EQ(sleeping(), 1);
 }
 
 TEST_F(idle, only_the_last_searcher_wakes_the_next) {
@@ -124,18 +135,18 @@ TEST_F(idle, nobody_is_woken_when_a_searcher_has_come_meanwhile) {
     return true;
   });
   EXPECT_EQ(absent_parker::unparks, 0);
-  EXPECT_EQ(sleeping(), 1U);
-  EXPECT_EQ(searching(), 1U);
+  EXPECT_EQ(sleeping(), 1);
+  EXPECT_EQ(searching(), 1);
 }
 
 TEST_F(idle, who_sees_work_at_the_last_moment_does_not_sleep) {
   workers_.start_search();
   workers_.park(0, some_work);
   EXPECT_EQ(absent_parker::parks, 0);
-  EXPECT_EQ(sleeping(), 0U);
-  EXPECT_EQ(searching(), 1U);
+  EXPECT_EQ(sleeping(), 0);
+  EXPECT_EQ(searching(), 1);
   workers_.end_search(no_work);
-  EXPECT_EQ(workers_.word().load(), 0U);
+  EXPECT_EQ(workers_.word().load(), 0);
 }
 
 TEST_F(idle, a_wake_up_between_going_to_sleep_and_sleeping_is_taken) {
@@ -148,8 +159,8 @@ TEST_F(idle, a_wake_up_between_going_to_sleep_and_sleeping_is_taken) {
   EXPECT_EQ(absent_parker::unparks, 1);
   EXPECT_EQ(absent_parker::parks, 2)
       << "the permit must be taken, or the next park returns at once";
-  EXPECT_EQ(sleeping(), 1U);
-  EXPECT_EQ(searching(), 1U);
+  EXPECT_EQ(sleeping(), 1);
+  EXPECT_EQ(searching(), 1);
 }
 
 TEST_F(idle, withdrawing_leaves_the_others_asleep) {
@@ -158,24 +169,24 @@ TEST_F(idle, withdrawing_leaves_the_others_asleep) {
   workers_.start_search();
   workers_.park(2, some_work);
   workers_.end_search(no_work);
-  EXPECT_EQ(sleeping(), 2U);
+  EXPECT_EQ(sleeping(), 2);
   workers_.notify();
   workers_.end_search(some_work);
   EXPECT_EQ(absent_parker::unparks, 2);
-  EXPECT_EQ(sleeping(), 0U);
+  EXPECT_EQ(sleeping(), 0);
 }
 
 TEST_F(idle, stop_wakes_everybody_and_keeps_them_awake) {
   for (std::size_t i = 0; i < 5; ++i) fall_asleep(i);
   workers_.stop();
   EXPECT_EQ(absent_parker::unparks, 5);
-  EXPECT_EQ(sleeping(), 0U);
-  EXPECT_EQ(searching(), 5U);
+  EXPECT_EQ(sleeping(), 0);
+  EXPECT_EQ(searching(), 5);
   const int parks = absent_parker::parks;
   workers_.park(0, no_work);
   EXPECT_EQ(absent_parker::parks, parks);
-  EXPECT_EQ(sleeping(), 0U);
-  EXPECT_EQ(searching(), 5U);
+  EXPECT_EQ(sleeping(), 0);
+  EXPECT_EQ(searching(), 5);
 }
 
 // Really sleeps, for ever if nobody comes: a time limit would hide a lost wake-up.
@@ -215,7 +226,7 @@ class crew {
     stopping_.store(true, std::memory_order_release);
     idle_.stop();
     for (std::thread& each : threads_) each.join();
-    EXPECT_EQ(idle_.word().load(), 0U);
+    EXPECT_EQ(idle_.word().load(), 0);
   }
 
   void publish(std::size_t producer, std::size_t jobs = 1) {
@@ -234,7 +245,8 @@ class crew {
   }
 
   [[nodiscard]] bool waits_until_all_sleep() {
-    return eventually([&] { return idle_.word().load() == threads_.size(); });
+    return eventually(
+        [&] { return idle_word::sleeping(idle_.word().load()) == std::ssize(threads_); });
   }
 
  private:

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <deque>
 #include <magpie/job.hpp>
+#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -28,14 +29,29 @@ struct item : job {
   std::atomic<unsigned> taken{0};
 };
 
-void push_shared(ready_queue& queue, job& one) { const auto visit = queue.push_shared(one); }
+std::unique_lock<std::mutex> visit(ready_queue& queue, job& one) {
+  job* const items[] = {&one};
+  return queue.push_shared(items, 1);
+}
+
+void push_shared(ready_queue& queue, job& one) { const auto lock = visit(queue, one); }
+
+job* pop(ready_queue& queue, std::size_t lane) {
+  job* item = nullptr;
+  return queue.pop(lane, &item, 1) == 1 ? item : nullptr;
+}
+
+job* pop_shared(ready_queue& queue) {
+  job* item = nullptr;
+  return queue.pop_shared(&item, 1) == 1 ? item : nullptr;
+}
 
 TEST(ready_queue, is_empty_at_first) {
   ready_queue queue{2};
   EXPECT_TRUE(queue.looks_empty());
-  EXPECT_EQ(queue.pop(0), nullptr);
-  EXPECT_EQ(queue.pop(1), nullptr);
-  EXPECT_EQ(queue.pop_shared(), nullptr);
+  EXPECT_EQ(pop(queue, 0), nullptr);
+  EXPECT_EQ(pop(queue, 1), nullptr);
+  EXPECT_EQ(pop_shared(queue), nullptr);
 }
 
 TEST(ready_queue, each_lane_is_first_in_first_out) {
@@ -43,13 +59,13 @@ TEST(ready_queue, each_lane_is_first_in_first_out) {
   ready_queue queue{lanes};
   std::deque<item> all(3000);
   for (std::size_t i = 0; i < all.size(); ++i) queue.push(i % lanes, all[i]);
-  EXPECT_EQ(queue.pop_shared(), nullptr);
+  EXPECT_EQ(pop_shared(queue), nullptr);
   for (std::size_t lane = lanes; lane-- > 0;) {
     for (std::size_t i = lane; i < all.size(); i += lanes) {
       ASSERT_FALSE(queue.looks_empty());
-      ASSERT_EQ(queue.pop(lane), &all[i]) << i;
+      ASSERT_EQ(pop(queue, lane), &all[i]) << i;
     }
-    ASSERT_EQ(queue.pop(lane), nullptr);
+    ASSERT_EQ(pop(queue, lane), nullptr);
   }
   EXPECT_TRUE(queue.looks_empty());
 }
@@ -60,11 +76,11 @@ TEST(ready_queue, the_shared_lanes_are_apart_from_the_workers) {
   item shared;
   queue.push(0, own);
   push_shared(queue, shared);
-  EXPECT_EQ(queue.pop_shared(), &shared);
-  EXPECT_EQ(queue.pop_shared(), nullptr);
+  EXPECT_EQ(pop_shared(queue), &shared);
+  EXPECT_EQ(pop_shared(queue), nullptr);
   EXPECT_FALSE(queue.looks_empty());
-  EXPECT_EQ(queue.pop(0), &own);
-  EXPECT_EQ(queue.pop(0), nullptr);
+  EXPECT_EQ(pop(queue, 0), &own);
+  EXPECT_EQ(pop(queue, 0), nullptr);
   EXPECT_TRUE(queue.looks_empty());
 }
 
@@ -74,9 +90,9 @@ TEST(ready_queue, the_pushes_of_one_thread_stay_in_order) {
   for (item& each : all) push_shared(queue, each);
   for (item& each : all) {
     ASSERT_FALSE(queue.looks_empty());
-    ASSERT_EQ(queue.pop_shared(), &each);
+    ASSERT_EQ(pop_shared(queue), &each);
   }
-  EXPECT_EQ(queue.pop_shared(), nullptr);
+  EXPECT_EQ(pop_shared(queue), nullptr);
   EXPECT_TRUE(queue.looks_empty());
 }
 
@@ -87,14 +103,14 @@ TEST(ready_queue, does_not_look_empty_while_any_lane_holds_an_item) {
     item one;
     queue.push(lane, one);
     EXPECT_FALSE(queue.looks_empty());
-    EXPECT_EQ(queue.pop(lane), &one);
+    EXPECT_EQ(pop(queue, lane), &one);
     EXPECT_TRUE(queue.looks_empty());
   }
   for (int thread = 0; thread < 8; ++thread) {  // more than there are shared lanes
     item one;
     std::thread([&] { push_shared(queue, one); }).join();
     EXPECT_FALSE(queue.looks_empty());
-    EXPECT_EQ(queue.pop_shared(), &one);
+    EXPECT_EQ(pop_shared(queue), &one);
     EXPECT_TRUE(queue.looks_empty());
   }
 }
@@ -109,7 +125,7 @@ TEST(ready_queue, a_flooding_thread_does_not_starve_another) {
   item other;
   std::thread([&] { push_shared(queue, other); }).join();
   unsigned pops = 1;
-  while (queue.pop_shared() != &other) ASSERT_LT(pops++, 10U);
+  while (pop_shared(queue) != &other) ASSERT_LT(pops++, 10U);
 }
 
 TEST(ready_queue, waits_for_callers_that_have_not_done_with_the_scheduler) {
@@ -119,13 +135,13 @@ TEST(ready_queue, waits_for_callers_that_have_not_done_with_the_scheduler) {
     std::atomic<bool> pushed{false};
     std::atomic<bool> done{false};
     std::thread thread([&] {
-      const auto visit = queue.push_shared(one);
+      const auto lock = visit(queue, one);
       pushed.store(true);
       for (int i = 0; i < 100; ++i) std::this_thread::yield();
       done.store(true);
     });
     EXPECT_TRUE(eventually([&] { return pushed.load(); }));
-    EXPECT_EQ(queue.pop_shared(), &one) << "the lock is no reason to wait for the job";
+    EXPECT_EQ(pop_shared(queue), &one) << "the lock is no reason to wait for the job";
     queue.wait_for_callers();
     EXPECT_TRUE(done.load());
     thread.join();
@@ -152,15 +168,15 @@ class traffic {
     for (std::thread& each : consumers) each.join();
     EXPECT_EQ(taken_.load(), expected);
     EXPECT_TRUE(queue_.looks_empty());
-    for (std::size_t lane = 0; lane < worker_lanes; ++lane) EXPECT_EQ(queue_.pop(lane), nullptr);
-    EXPECT_EQ(queue_.pop_shared(), nullptr);
+    for (std::size_t lane = 0; lane < worker_lanes; ++lane) EXPECT_EQ(pop(queue_, lane), nullptr);
+    EXPECT_EQ(pop_shared(queue_), nullptr);
   }
 
  private:
   void consume(std::size_t turn) {
     std::vector<std::size_t> next(producers_, 0);
     while (!finished_.load(std::memory_order_acquire)) {
-      job* const got = ++turn % 3 == 0 ? queue_.pop(turn % worker_lanes) : queue_.pop_shared();
+      job* const got = ++turn % 3 == 0 ? pop(queue_, turn % worker_lanes) : pop_shared(queue_);
       if (got == nullptr) {
         // Nothing seen is no proof of nothing there, and looking empty is none of the contrary.
         if (queue_.looks_empty()) std::this_thread::yield();

@@ -10,6 +10,7 @@
 
 #include "support/action.hpp"
 #include "support/eventually.hpp"
+#include "support/forks.hpp"
 #include "support/scale.hpp"
 #include "support/worker_counts.hpp"
 
@@ -21,8 +22,10 @@ using magpie::detail::worker;
 using magpie::test::action;
 using magpie::test::all_have_run;
 using magpie::test::eventually;
+using magpie::test::fork;
 using magpie::test::not_run_once;
 using magpie::test::scaled;
+using magpie::test::unfork;
 
 class worker_test : public magpie::test::each_worker_count {
  protected:
@@ -57,9 +60,9 @@ TEST_P(worker_test, forks_come_back_or_are_run_by_thieves) {
     std::deque<action> items(forks);
     std::atomic<std::size_t> taken_back{0};
     action owner{[&](worker& here) {
-      for (action& each : items) EXPECT_TRUE(here.fork(each));
+      for (action& each : items) EXPECT_TRUE(fork(here, each));
       for (std::size_t i = forks; i-- > 0;) {
-        if (!here.unfork(items[i])) break;  // a thief has it, and so all that are older
+        if (!unfork(here, items[i])) break;  // a thief has it, and so all that are older
         items[i].runs.fetch_add(1);
         taken_back.fetch_add(1);
       }
@@ -77,7 +80,7 @@ TEST_P(worker_test, forks_come_back_or_are_run_by_thieves) {
 TEST_P(worker_test, a_fork_that_is_left_runs_later) {
   std::deque<action> items(1000);
   action owner{[&](worker& here) {
-    for (action& each : items) EXPECT_TRUE(here.fork(each));
+    for (action& each : items) EXPECT_TRUE(fork(here, each));
   }};
   scheduler home{settings()};
   home.submit(owner);
@@ -109,10 +112,10 @@ TEST_P(worker_test, a_sleeping_worker_is_woken_for_a_fork) {
   action left;
   action glance;
   action owner{[&](worker& here) {
-    EXPECT_TRUE(here.fork(left));
+    EXPECT_TRUE(fork(here, left));
     EXPECT_TRUE(eventually([&] {
       // Where fences are symmetric, one fork may miss a worker that falls asleep at that moment.
-      if (here.fork(glance) && here.unfork(glance)) return left.has_run();
+      if (fork(here, glance) && unfork(here, glance)) return left.has_run();
       EXPECT_TRUE(eventually([&] { return glance.has_run(); }));
       return true;
     }));
@@ -137,7 +140,7 @@ class perpetual : public action {
 };
 
 void back_to_the_ready_lane(worker& here, job& self) { here.make_ready(self); }
-void back_to_the_fork_lane(worker& here, job& self) { EXPECT_TRUE(here.fork(self)); }
+void back_to_the_fork_lane(worker& here, job& self) { EXPECT_TRUE(fork(here, self)); }
 
 TEST_P(worker_test, busy_ready_lanes_do_not_starve_foreign_threads) {
   std::deque<perpetual> busy;
@@ -185,7 +188,8 @@ TEST(worker, a_full_shared_lane_does_not_starve_a_ready_job) {
   all_are_there.store(true);
   EXPECT_TRUE(all_have_run(foreign));
   EXPECT_TRUE(eventually([&] { return ready.has_run(); }));
-  EXPECT_LE(went_before, 3U);
+  // A worker in need takes up to 64 shared jobs at once; then the two lanes take turns.
+  EXPECT_LE(went_before, 2U * 64U + 3U);
   busy.stop();
 }
 

@@ -2,34 +2,20 @@
 
 #include <algorithm>
 #include <chrono>
-#include <filesystem>
-#include <fstream>
+#include <cstdio>
+#include <ctime>
 #include <magpie/runtime.hpp>
-#include <map>
-#include <string>
 #include <thread>
 
 #include "support/scale.hpp"
+#include "support/threads.hpp"
 
 // What a runtime without work costs. The wall clock is the subject: 10 seconds at full size.
 
 namespace {
 
-/// Voluntary context switches so far of each of the runtime's threads.
-std::map<std::string, long> voluntary_switches() {
-  std::map<std::string, long> result;
-  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
-    std::string name;
-    std::getline(std::ifstream(task.path() / "comm"), name);
-    if (name.rfind("magpie-", 0) != 0) continue;
-    std::ifstream status(task.path() / "status");
-    for (std::string line; std::getline(status, line);) {
-      const std::string key = "voluntary_ctxt_switches:";
-      if (line.rfind(key, 0) == 0) result[name] = std::stol(line.substr(key.size()));
-    }
-  }
-  return result;
-}
+using magpie::test::once_asleep;
+using magpie::test::threads_named;
 
 std::chrono::duration<double> watched_time() {
   return std::chrono::duration<double>(
@@ -41,16 +27,14 @@ magpie::task<> nothing() { co_return; }
 TEST(idle_cost, eight_workers_without_work_sleep) {
   magpie::runtime runtime{{.workers = 8}};
   runtime.block_on(nothing());
-  std::this_thread::sleep_for(std::chrono::milliseconds(100));  // until all have gone to sleep
-  const auto before = voluntary_switches();
-  EXPECT_EQ(before.size(), 9U) << "eight workers and the timekeeper";
+  const auto before = once_asleep("magpie-", 9);
+  ASSERT_FALSE(before.empty()) << "eight workers and the timekeeper";
   const auto cpu_before = runtime.statistics();
   std::this_thread::sleep_for(watched_time());
-  const auto after = voluntary_switches();
+  const auto after = threads_named("magpie-");
   const auto cpu_after = runtime.statistics();
-  for (const auto& [name, switches] : after) {
-    std::printf("%-14s %ld voluntary switches\n", name.c_str(), switches - before.at(name));
-    EXPECT_LE(switches - before.at(name), 5) << name;
+  for (const auto& [thread, status] : after) {
+    EXPECT_LE(status.voluntary_switches - before.at(thread).voluntary_switches, 5) << thread;
   }
   for (std::size_t i = 0; i < 8; ++i) {
     const auto spent = cpu_after.workers[i].cpu_time - cpu_before.workers[i].cpu_time;
@@ -78,6 +62,30 @@ TEST(idle_cost, idle_workers_beside_one_long_task_sleep) {
     all += spent;
   }
   EXPECT_LT(all - busiest, watched_time() / 100) << "what the seven others spent";
+}
+
+/// The processor time of the whole process: workers, timekeeper, and this thread.
+std::chrono::nanoseconds spent_so_far() {
+  timespec time{};
+  EXPECT_EQ(::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time), 0);
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
+TEST(idle_cost, an_empty_task_every_10_ms_costs_little) {
+  magpie::runtime runtime{{.workers = 8}};
+  runtime.block_on(nothing());
+  ASSERT_FALSE(once_asleep("magpie-", 9).empty());
+  const auto start = std::chrono::steady_clock::now();
+  const auto before = spent_so_far();
+  while (std::chrono::steady_clock::now() - start < watched_time()) {
+    runtime.block_on(nothing());
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  const std::chrono::duration<double> watched = std::chrono::steady_clock::now() - start;
+  const std::chrono::duration<double> spent = spent_so_far() - before;
+  std::printf("%.2f %% of a processor\n", spent / watched * 100);
+  // The small size also runs under sanitizers and beside other programs.
+  EXPECT_LT(spent / watched, magpie::test::stress_scale() < 1 ? 0.2 : 0.03);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <thread>
 
 namespace magpie::test {
@@ -13,6 +14,16 @@ template <class Condition>
   while (!holds()) {
     if (std::chrono::steady_clock::now() > deadline) return holds();
     std::this_thread::yield();
+  }
+  return true;
+}
+
+/// Waits until `counter()` has reached `target`, as long as that takes. False when it stands still
+/// for so long that something must have been lost.
+template <class Counter>
+[[nodiscard]] bool reaches(Counter counter, std::size_t target) {
+  for (std::size_t seen = counter(); seen < target; seen = counter()) {
+    if (!eventually([&] { return counter() != seen; })) return false;
   }
   return true;
 }

@@ -7,12 +7,16 @@
 
 namespace magpie::test {
 
-/// How much of a stress test's `full` size to do: the share MAGPIE_STRESS_SCALE, by default small
-/// enough for every day. At least 1.
-[[nodiscard]] inline std::size_t scaled(double full) {
+/// The share of its full size that a stress test does: MAGPIE_STRESS_SCALE, by default small enough
+/// for every day.
+[[nodiscard]] inline double stress_scale() {
   const char* given = std::getenv("MAGPIE_STRESS_SCALE");
-  const double scale = given != nullptr ? std::stod(given) : 0.02;
-  return static_cast<std::size_t>(std::max(full * scale, 1.0));
+  return given != nullptr ? std::stod(given) : 0.02;
+}
+
+/// What to do of a stress test's `full` size. At least 1.
+[[nodiscard]] inline std::size_t scaled(double full) {
+  return static_cast<std::size_t>(std::max(full * stress_scale(), 1.0));
 }
 
 }  // namespace magpie::test

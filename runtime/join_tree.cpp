@@ -1,0 +1,55 @@
+#include <magpie/join_tree.hpp>
+
+#include <algorithm>
+
+namespace magpie::detail {
+
+namespace {
+
+std::size_t runs_of(std::size_t count, std::size_t run_length) noexcept {
+  return (count + run_length - 1) / run_length;
+}
+
+}  // namespace
+
+join_tree::join_tree(std::size_t count)
+    : frames_(count),
+      joins_(count == 0 ? 0 : 2 * runs_of(count, run_length) - 1),
+      pairs_(count == 0 ? 0 : 2 * (runs_of(count, run_length) - 1)) {
+  const std::size_t runs = runs_of(count, run_length);
+  for (std::size_t i = 0; i < runs; ++i) {
+    const std::size_t begin = i * run_length;
+    const std::size_t length = std::min(run_length, count - begin);
+    joins_[i].set_children(frames_.data() + begin, static_cast<std::uint32_t>(length));
+  }
+  if (runs != 0) topmost_ = &halves(0, runs);
+}
+
+/// The join of the runs [begin, end). The pair of the halves below it lies in joins_ behind all
+/// runs, where its place is told by the first run of its second half: no two have the same.
+join& join_tree::halves(std::size_t begin, std::size_t end) noexcept {
+  if (end - begin == 1) return joins_[begin];
+  const std::size_t middle = begin + (end - begin) / 2;
+  const std::size_t place = middle - 1;
+  join& both = joins_[(joins_.size() + 1) / 2 + place];
+  std::uintptr_t* const pair = pairs_.data() + 2 * place;
+  both.set_children(pair, 2);
+  join* const below[] = {&halves(begin, middle), &halves(middle, end)};
+  for (std::uint32_t which = 0; which < 2; ++which) {
+    pair[which] = join::child_join(*below[which]);
+    below[which]->set_parent(both.continuation_of(which));
+  }
+  return both;
+}
+
+continuation join_tree::attach(std::size_t index, std::coroutine_handle<> frame) noexcept {
+  frames_[index] = join::child_frame(frame);
+  return joins_[index / run_length].continuation_of(static_cast<std::uint32_t>(index % run_length));
+}
+
+std::coroutine_handle<> join_tree::start(std::coroutine_handle<> parent) noexcept {
+  topmost_->set_parent(continuation(parent));
+  return join::start_below(*topmost_, worker::here());
+}
+
+}  // namespace magpie::detail

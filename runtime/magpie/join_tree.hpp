@@ -1,0 +1,47 @@
+#pragma once
+
+#include <coroutine>
+#include <cstddef>
+#include <cstdint>
+#include <magpie/join.hpp>
+#include <vector>
+
+namespace magpie::detail {
+
+/// A join of any number of coroutines: a binary tree of joins over runs of a few adjacent ones, so
+/// that a thief, who takes the oldest item of a lane, gets half of what is left.
+class join_tree {
+ public:
+  explicit join_tree(std::size_t count);
+
+  [[nodiscard]] std::size_t size() const noexcept { return frames_.size(); }
+
+  /// Sets child number `index`, and tells what its continuation is to be.
+  [[nodiscard]] continuation attach(std::size_t index, std::coroutine_handle<> frame) noexcept;
+  [[nodiscard]] std::coroutine_handle<> frame(std::size_t index) const noexcept {
+    return std::coroutine_handle<>::from_address(reinterpret_cast<void*>(frames_[index]));
+  }
+
+  /// For await_suspend of the parent, when all children are attached and there is at least one.
+  /// Returns the first coroutine to resume. This object stays until the parent is resumed.
+  [[nodiscard]] std::coroutine_handle<> start(std::coroutine_handle<> parent) noexcept;
+
+  /// For await_resume of the parent: throws the failure that came first.
+  void rethrow_first_failure() const {
+    if (topmost_ != nullptr) topmost_->rethrow_first_failure();
+  }
+
+ private:
+  static constexpr std::size_t run_length = 16;
+
+  [[nodiscard]] join& halves(std::size_t begin, std::size_t end) noexcept;
+
+  // The frames of the children, in order.
+  std::vector<std::uintptr_t> frames_;
+  // First a join for each run, then those of two joins each; the children of these are the pairs.
+  std::vector<join> joins_;
+  std::vector<std::uintptr_t> pairs_;
+  join* topmost_ = nullptr;
+};
+
+}  // namespace magpie::detail

@@ -1,0 +1,12 @@
+#pragma once
+
+#include <magpie/slot_pool.hpp>
+
+#include "scheduler/depot.hpp"
+
+namespace magpie::detail {
+
+/// The slots that no thread keeps. Lives for ever.
+[[nodiscard]] depot<slot_header>& slot_depot() noexcept;
+
+}  // namespace magpie::detail

@@ -1,0 +1,29 @@
+#include <magpie/slot_pool.hpp>
+
+#include <new>
+
+#include "scheduler/slot_depot.hpp"
+#include "scheduler/thread_records.hpp"
+
+namespace magpie::detail {
+
+depot<slot_header>& slot_depot() noexcept {
+  alignas(depot<slot_header>) static std::byte place[sizeof(depot<slot_header>)];
+  static auto* const shared = ::new (place) depot<slot_header>(sizeof(slot));
+  return *shared;
+}
+
+slot& allocate_slot_slowly() {
+  return *static_cast<slot*>(slot_depot().load(usable_record().slots));
+}
+
+void free_slot_slowly(slot& freed) noexcept {
+  slot_depot().unload_for(thread_record::current().slots, &freed);
+}
+
+void for_each_slot(const std::function<void(slot&)>& visit) {
+  slot_depot().for_each_header(
+      [&visit](slot_header& header) { visit(static_cast<slot&>(header)); });
+}
+
+}  // namespace magpie::detail

@@ -1,0 +1,97 @@
+#include <magpie/this_thread.hpp>
+
+#include <memory>
+#include <mutex>
+
+#include "scheduler/thread_records.hpp"
+
+namespace magpie::detail {
+
+namespace {
+
+struct plain_record final : thread_record {};
+
+/// For threads without a record of their own.
+constinit plain_record unusable;
+
+}  // namespace
+
+// The asm in thread_record::current() knows it by this name, and by this access model.
+[[gnu::used, gnu::tls_model("initial-exec")]] constinit thread_local thread_record*
+    this_thread_record asm("magpie_this_thread") = &unusable;
+
+[[gnu::noinline]] thread_record& thread_record::current_elsewhere() noexcept {
+  thread_record* result = this_thread_record;
+  // Nothing about the result may be deduced from an earlier call.
+  asm volatile("" : "+r"(result));
+  return *result;
+}
+
+namespace {
+
+/// All usable records.
+struct record_list {
+  std::mutex mutex;
+  thread_record* first = nullptr;  // guarded by mutex, like the links
+
+  static record_list& instance() {
+    static auto* const records = new record_list;  // threads may end after main
+    return *records;
+  }
+};
+
+struct owned_record {
+  plain_record* record = nullptr;
+  bool ended = false;
+
+  ~owned_record() {
+    ended = true;
+    if (record == nullptr) return;
+    leave_record(*record);
+    delete record;
+    record = nullptr;
+  }
+};
+
+thread_local owned_record owned;
+
+}  // namespace
+
+thread_record& usable_record() {
+  if (this_thread_record == &unusable && !owned.ended) {
+    owned.record = new plain_record;
+    enter_record(*owned.record);
+  }
+  return *this_thread_record;
+}
+
+void enter_record(thread_record& record) noexcept {
+  for (magazine& each : record.magazines) each.capacity = magazine::most;
+  record.slots.capacity = magazine::most;
+  {
+    record_list& records = record_list::instance();
+    const std::lock_guard lock(records.mutex);
+    record.next = records.first;
+    record.previous = nullptr;
+    if (records.first != nullptr) records.first->previous = &record;
+    records.first = &record;
+  }
+  this_thread_record = &record;
+}
+
+void leave_record(thread_record& record) noexcept {
+  this_thread_record = &unusable;
+  give_back_blocks(record);
+  record_list& records = record_list::instance();
+  const std::lock_guard lock(records.mutex);
+  if (record.next != nullptr) record.next->previous = record.previous;
+  (record.previous != nullptr ? record.previous->next : records.first) = record.next;
+}
+
+void for_each_record(const std::function<void(const thread_record&)>& visit) {
+  record_list& records = record_list::instance();
+  const std::lock_guard lock(records.mutex);
+  for (thread_record* each = records.first; each != nullptr; each = each->next) visit(*each);
+}
+
+}  // namespace magpie::detail

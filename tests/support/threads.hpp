@@ -1,0 +1,61 @@
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <string>
+#include <system_error>
+#include <thread>
+
+#include "support/eventually.hpp"
+
+namespace magpie::test {
+
+/// What the kernel says of a thread.
+struct thread_status {
+  char state = '?';  // S: sleeps
+  long voluntary_switches = 0;
+
+  [[nodiscard]] bool operator==(const thread_status&) const = default;
+};
+
+/// The threads of this process's runtimes, by id, whose names begin with `prefix`. A thread gives
+/// itself its name when it begins to run.
+[[nodiscard]] inline std::map<std::string, thread_status> threads_named(const std::string& prefix) {
+  std::map<std::string, thread_status> found;
+  std::error_code vanished;  // a thread may end while it is looked at
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task", vanished)) {
+    std::string name;
+    std::getline(std::ifstream(task.path() / "comm"), name);
+    if (name.rfind(prefix, 0) != 0) continue;
+    thread_status& thread = found[task.path().filename()];
+    std::ifstream lines(task.path() / "status");
+    for (std::string word; lines >> word;) {
+      if (word == "State:") lines >> thread.state;
+      if (word == "voluntary_ctxt_switches:") lines >> thread.voluntary_switches;
+    }
+  }
+  return found;
+}
+
+/// Waits until there are `count` threads of that prefix and all of them sleep for more than a
+/// moment, then says how often each went to sleep. Empty when that never comes.
+[[nodiscard]] inline std::map<std::string, thread_status> once_asleep(const std::string& prefix,
+                                                                      std::size_t count) {
+  std::map<std::string, thread_status> seen;
+  const bool sleep = eventually([&] {
+    seen = threads_named(prefix);
+    const bool all = std::all_of(seen.begin(), seen.end(),
+                                 [](const auto& each) { return each.second.state == 'S'; });
+    if (seen.size() != count || !all) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    return threads_named(prefix) == seen;
+  });
+  if (!sleep) seen.clear();
+  return seen;
+}
+
+}  // namespace magpie::test
