@@ -7,6 +7,11 @@
 
 namespace magpie::detail {
 
+blocking_pool::blocking_pool(std::size_t most) : most_(most) {
+  CPU_ZERO(&processors_);
+  static_cast<void>(::sched_getaffinity(0, sizeof(processors_), &processors_));
+}
+
 blocking_pool::~blocking_pool() {
   std::unique_lock lock(mutex_);
   stopping_ = true;
@@ -45,6 +50,7 @@ void blocking_pool::start_thread() {
 
 void blocking_pool::loop(std::list<std::thread>::iterator self) {
   ::pthread_setname_np(::pthread_self(), "magpie-blocking");
+  static_cast<void>(::sched_setaffinity(0, sizeof(processors_), &processors_));
   std::unique_lock lock(mutex_);
   for (;;) {
     ++idle_;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sched.h>
+
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
@@ -14,7 +16,8 @@ namespace magpie::detail {
 /// when they have had nothing to do for a while. Calls beyond `most` wait in order.
 class blocking_pool {
  public:
-  explicit blocking_pool(std::size_t most) : most_(most) {}
+  /// The threads may run where the calling thread may.
+  explicit blocking_pool(std::size_t most);
 
   /// Every call has been made and its task has ended; joins the threads.
   ~blocking_pool();
@@ -33,6 +36,8 @@ class blocking_pool {
   static constexpr std::chrono::seconds keep_alive{10};
 
   const std::size_t most_;
+  cpu_set_t
+      processors_;    // a thread inherits those of whoever starts it, which may be a pinned worker
   std::mutex mutex_;  // guards all below
   std::condition_variable arrival_;
   blocking_call_base* first_ = nullptr;

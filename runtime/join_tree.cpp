@@ -1,28 +1,31 @@
 #include <magpie/join_tree.hpp>
 
 #include <algorithm>
+#include <magpie/frame_pool.hpp>
+#include <new>
 
 namespace magpie::detail {
 
-namespace {
-
-std::size_t runs_of(std::size_t count, std::size_t run_length) noexcept {
-  return (count + run_length - 1) / run_length;
+std::size_t join_tree::block_size() const noexcept {
+  return join_count() * sizeof(join) + (2 * (runs() - 1) + count_) * sizeof(std::uintptr_t);
 }
 
-}  // namespace
-
-join_tree::join_tree(std::size_t count)
-    : frames_(count),
-      joins_(count == 0 ? 0 : 2 * runs_of(count, run_length) - 1),
-      pairs_(count == 0 ? 0 : 2 * (runs_of(count, run_length) - 1)) {
-  const std::size_t runs = runs_of(count, run_length);
-  for (std::size_t i = 0; i < runs; ++i) {
+join_tree::join_tree(std::size_t count) : count_(count) {
+  if (count == 0) return;
+  joins_ = static_cast<join*>(allocate_frame(block_size()));
+  for (std::size_t i = 0; i < join_count(); ++i) ::new (&joins_[i]) join;
+  pairs_ = reinterpret_cast<std::uintptr_t*>(joins_ + join_count());
+  frames_ = pairs_ + 2 * (runs() - 1);
+  for (std::size_t i = 0; i < runs(); ++i) {
     const std::size_t begin = i * run_length;
     const std::size_t length = std::min(run_length, count - begin);
-    joins_[i].set_children(frames_.data() + begin, static_cast<std::uint32_t>(length));
+    joins_[i].set_children(frames_ + begin, static_cast<std::uint32_t>(length));
   }
-  if (runs != 0) topmost_ = &halves(0, runs);
+  topmost_ = &halves(0, runs());
+}
+
+join_tree::~join_tree() {
+  if (joins_ != nullptr) free_frame(joins_, block_size());
 }
 
 /// The join of the runs [begin, end). The pair of the halves below it lies in joins_ behind all
@@ -31,8 +34,8 @@ join& join_tree::halves(std::size_t begin, std::size_t end) noexcept {
   if (end - begin == 1) return joins_[begin];
   const std::size_t middle = begin + (end - begin) / 2;
   const std::size_t place = middle - 1;
-  join& both = joins_[(joins_.size() + 1) / 2 + place];
-  std::uintptr_t* const pair = pairs_.data() + 2 * place;
+  join& both = joins_[runs() + place];
+  std::uintptr_t* const pair = pairs_ + 2 * place;
   both.set_children(pair, 2);
   join* const below[] = {&halves(begin, middle), &halves(middle, end)};
   for (std::uint32_t which = 0; which < 2; ++which) {

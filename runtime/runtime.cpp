@@ -129,6 +129,7 @@ std::vector<any_task_handle> runtime_core::find_tasks(
 }
 
 void runtime_core::report_long_run(const void* state, duration so_far) {
+  if (options.on_long_run == nullptr) return;
   // It may have ended meanwhile, and its slot may be another task's or gone: so it is looked for.
   const auto is_it = [state](const task_state_base& each) { return &each == state; };
   for (const any_task_handle& found : find_tasks(is_it)) {

@@ -1,14 +1,17 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <magpie/this_thread.hpp>
 #include <mutex>
 #include <new>
 #include <type_traits>
+#include <utility>
 
 #include "scheduler/slabs.hpp"
+#include "scheduler/spin_lock.hpp"
 
 namespace magpie::detail {
 
@@ -25,75 +28,112 @@ class depot {
   depot(const depot&) = delete;
   depot& operator=(const depot&) = delete;
 
-  /// Up to `wanted` blocks into `blocks`; fewer, but at least one, when memory is short. Throws
-  /// std::bad_alloc.
+  /// Up to `wanted` blocks into `blocks`; fewer, but at least one, when memory is short. `wanted`
+  /// is a chain's length or more. Throws std::bad_alloc.
   std::uint32_t take(void** blocks, std::uint32_t wanted) {
-    const std::lock_guard lock(mutex_);
+    free_block* chain = nullptr;
     std::uint32_t taken = 0;
-    for (; taken < wanted; ++taken) {
-      void* const block = take_one();
-      if (block == nullptr) break;
-      blocks[taken] = block;
+    {
+      const std::lock_guard lock(lock_);
+      chain = chains_;
+      if (chain != nullptr) {
+        chains_ = chain->next_chain;
+        free_count_ -= chain->length;
+      } else {
+        while (taken < wanted) {
+          void* const block = cut_one();
+          if (block == nullptr) break;
+          blocks[taken++] = block;
+        }
+      }
     }
+    if (chain != nullptr) taken = unchain(chain, blocks);
     if (taken == 0) throw std::bad_alloc();
     return taken;
   }
 
-  void give(void* const* blocks, std::uint32_t count) noexcept {
-    const std::lock_guard lock(mutex_);
-    for (std::uint32_t i = 0; i < count; ++i) {
-      free_ = ::new (static_cast<std::byte*>(blocks[i]) + link_offset) free_block{free_};
-    }
-    free_count_ += count;
-  }
+  /// At least one.
+  void give(void* const* blocks, std::uint32_t count) noexcept { give(*chain_of(blocks, count)); }
 
   // The thread's side. A magazine with capacity 0 is that of a thread at its very end.
 
   /// When `own` is empty: loads half of it and takes one.
   [[nodiscard]] void* load(magazine& own) {
     if (own.capacity == 0) {
-      void* block = nullptr;
-      take(&block, 1);
-      return block;
+      std::array<void*, longest_chain> blocks;
+      const std::uint32_t loaded = take(blocks.data(), 1);
+      if (loaded > 1) give(blocks.data() + 1, loaded - 1);
+      return blocks[0];
     }
-    const std::uint32_t loaded = take(own.blocks.data(), half);
+    std::uint32_t loaded = 0;
+    if (own.chains != nullptr) {
+      auto* const chain = static_cast<free_block*>(own.chains);
+      own.chains = chain->next_chain;
+      count_chains(own, own.chain_count.load(std::memory_order_relaxed) - 1);
+      loaded = unchain(chain, own.blocks.data());
+    } else {
+      loaded = take(own.blocks.data(), half);
+    }
     own.count.store(loaded - 1, std::memory_order_relaxed);
     return own.blocks[loaded - 1];
   }
 
-  /// When `own` is full: puts `block` into it in the place of the older half.
+  /// When `own` is full: puts `block` into it in the place of the older half, which is kept as a
+  /// chain or, when there are many, given away.
   void unload_for(magazine& own, void* block) noexcept {
     if (own.capacity == 0) return give(&block, 1);
-    unload(own, half);
-    const std::uint32_t left = own.count.load(std::memory_order_relaxed);
-    own.blocks[left] = block;
-    own.count.store(left + 1, std::memory_order_relaxed);
+    free_block& chain = *chain_of(own.blocks.data(), half);
+    const std::uint32_t chain_count = own.chain_count.load(std::memory_order_relaxed);
+    if ((chain_count + 1) * half * block_size_ <= most_kept) {
+      chain.next_chain = static_cast<free_block*>(own.chains);
+      own.chains = &chain;
+      count_chains(own, chain_count + 1);
+    } else {
+      give(chain);
+    }
+    // The newer ones are in the processor's cache.
+    std::copy_n(own.blocks.data() + half, half, own.blocks.data());
+    own.blocks[half] = block;
+    own.count.store(half + 1, std::memory_order_relaxed);
   }
 
   void unload_all(magazine& own) noexcept {
-    if (const std::uint32_t count = own.count.load(std::memory_order_relaxed)) unload(own, count);
+    while (own.chains != nullptr) {
+      auto& chain = *static_cast<free_block*>(own.chains);
+      own.chains = chain.next_chain;
+      give(chain);
+    }
+    count_chains(own, 0);
+    if (const std::uint32_t count = own.count.load(std::memory_order_relaxed)) {
+      give(own.blocks.data(), count);
+      own.count.store(0, std::memory_order_relaxed);
+    }
   }
 
   /// Gives back the slabs of which all blocks are free. Returns how many bytes.
   std::size_t trim() noexcept {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(lock_);
     for (slab* each = slabs_; each != nullptr; each = each->next) each->free = 0;
-    for (free_block* each = free_; each != nullptr; each = each->next) {
-      slab::of(each).free += block_size_;
-    }
-    const auto is_unused = [](const slab& each) { return each.free == each.cut; };
-    for (free_block** link = &free_; *link != nullptr;) {
-      if (is_unused(slab::of(*link))) {
-        *link = (*link)->next;
-        --free_count_;
-      } else {
-        link = &(*link)->next;
+    for_each_free([this](free_block& each) { slab::of(&each).free += block_size_; });
+    // The chains are made anew, one block each, from those that stay.
+    free_block* old_chains = std::exchange(chains_, nullptr);
+    free_count_ = 0;
+    while (old_chains != nullptr) {
+      free_block* block = old_chains;
+      old_chains = old_chains->next_chain;
+      while (block != nullptr) {
+        free_block* const following = block->next;
+        if (slab::of(block).free != slab::of(block).cut) {
+          chains_ = ::new (block) free_block{nullptr, chains_, 1};
+          ++free_count_;
+        }
+        block = following;
       }
     }
     std::size_t given_back = 0;
     for (slab** link = &slabs_; *link != nullptr;) {
       slab* const each = *link;
-      if (is_unused(*each)) {
+      if (each->free == each->cut) {
         *link = each->next;
         cut_count_ -= each->cut / block_size_;
         --slab_count_;
@@ -110,7 +150,7 @@ class depot {
   /// may neither allocate nor free a block here.
   template <class Visit>
   void for_each_header(Visit visit) {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(lock_);
     for (slab* each = slabs_; each != nullptr; each = each->next) {
       for (std::size_t at = 0; at < each->cut; at += block_size_) {
         visit(*std::launder(reinterpret_cast<Header*>(each->blocks + at)));
@@ -124,7 +164,7 @@ class depot {
     std::size_t reserved_bytes = 0;
   };
   [[nodiscard]] figures count() const {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(lock_);
     return {cut_count_, free_count_, slab_count_ * slab_size};
   }
 
@@ -134,10 +174,17 @@ class depot {
   static constexpr bool has_header = !std::is_same_v<Header, no_header>;
   static constexpr std::size_t link_offset = has_header ? sizeof(Header) : 0;
   static constexpr std::uint32_t half = magazine::most / 2;
+  static constexpr std::uint32_t longest_chain = magazine::most;
+  // Bytes in the chains of one magazine. A depth-first walk of an irregular tree, which frees what
+  // it allocates, swings by thousands of frames.
+  static constexpr std::size_t most_kept = std::size_t{512} * 1024;
 
-  /// Where a block that lies here is linked.
+  /// How a block that lies here is linked: blocks come and go in chains, so that little is to be
+  /// done under the lock.
   struct free_block {
-    free_block* next;
+    free_block* next;        // in the chain
+    free_block* next_chain;  // of a chain's first block
+    std::uint32_t length;    // of the chain that begins here
   };
 
   /// A slab with its bookkeeping, cut into blocks from the front.
@@ -156,22 +203,45 @@ class depot {
   };
   static_assert(offsetof(slab, blocks) == slab::header_size);
 
-  void unload(magazine& own, std::uint32_t count) noexcept {
-    give(own.blocks.data(), count);
-    const std::uint32_t left = own.count.load(std::memory_order_relaxed) - count;
-    // The older ones went: the newer ones are in the processor's cache.
-    std::copy_n(own.blocks.data() + count, left, own.blocks.data());
-    own.count.store(left, std::memory_order_relaxed);
+  static_assert(half * 2 == magazine::most);
+
+  static free_block* chain_of(void* const* blocks, std::uint32_t count) noexcept {
+    free_block* chain = nullptr;
+    for (std::uint32_t i = 0; i < count; ++i) {
+      chain = ::new (static_cast<std::byte*>(blocks[i]) + link_offset)
+          free_block{chain, nullptr, i + 1};
+    }
+    return chain;
   }
 
-  /// A used block if there is one; else the next of the newest slab; null when memory is short.
-  void* take_one() noexcept {
-    if (free_ != nullptr) {
-      free_block* const block = free_;
-      free_ = block->next;
-      --free_count_;
-      return reinterpret_cast<std::byte*>(block) - link_offset;
+  static std::uint32_t unchain(free_block* chain, void** blocks) noexcept {
+    std::uint32_t count = 0;
+    for (; chain != nullptr; chain = chain->next) {
+      blocks[count++] = reinterpret_cast<std::byte*>(chain) - link_offset;
     }
+    return count;
+  }
+
+  static void count_chains(magazine& own, std::uint32_t count) noexcept {
+    own.chain_count.store(count, std::memory_order_relaxed);
+  }
+
+  void give(free_block& chain) noexcept {
+    const std::lock_guard lock(lock_);
+    chain.next_chain = chains_;
+    chains_ = &chain;
+    free_count_ += chain.length;
+  }
+
+  template <class Visit>
+  void for_each_free(Visit visit) noexcept {
+    for (free_block* chain = chains_; chain != nullptr; chain = chain->next_chain) {
+      for (free_block* each = chain; each != nullptr; each = each->next) visit(*each);
+    }
+  }
+
+  /// The next block of the newest slab; null when memory is short.
+  void* cut_one() noexcept {
     if ((slabs_ == nullptr || slabs_->cut + block_size_ > slab::room) && !add_slab()) {
       return nullptr;
     }
@@ -192,8 +262,8 @@ class depot {
     return true;
   }
 
-  mutable std::mutex mutex_;  // guards all below
-  free_block* free_ = nullptr;
+  mutable spin_lock lock_;  // guards all below
+  free_block* chains_ = nullptr;
   slab* slabs_ = nullptr;  // only the first may have room left
   std::size_t free_count_ = 0;
   std::size_t cut_count_ = 0;

@@ -89,9 +89,9 @@ frame_pool_statistics frame_statistics() {
   std::size_t kept_slots = 0;
   for_each_record([&](const thread_record& record) {
     for (std::size_t i = 0; i < kept.size(); ++i) {
-      kept[i] += record.magazines[i].count.load(std::memory_order_relaxed);
+      kept[i] += record.magazines[i].size();
     }
-    kept_slots += record.slots.count.load(std::memory_order_relaxed);
+    kept_slots += record.slots.size();
   });
   frame_pool_statistics result;
   for (std::size_t i = 0; i < kept.size(); ++i) add(depot_of(i), kept[i], result);

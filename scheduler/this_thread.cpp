@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <mutex>
+#include <new>
 
 #include "scheduler/thread_records.hpp"
 
@@ -35,7 +36,10 @@ struct record_list {
   thread_record* first = nullptr;  // guarded by mutex, like the links
 
   static record_list& instance() {
-    static auto* const records = new record_list;  // threads may end after main
+    // Never destroyed, since threads may end after main; and not allocated, so that a thread can
+    // start without.
+    alignas(record_list) static std::byte place[sizeof(record_list)];
+    static auto* const records = ::new (place) record_list;
     return *records;
   }
 };

@@ -8,6 +8,7 @@
 #include <magpie/forked_call.hpp>
 #include <string>
 
+#include "scheduler/pause.hpp"
 #include "scheduler/processor_count.hpp"
 #include "scheduler/thread_records.hpp"
 #include "scheduler/worker_pool.hpp"
@@ -45,14 +46,6 @@ constexpr int looks_before_parking = 8;
 
 void count(std::atomic<std::uint64_t>& counter) noexcept {
   counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-}
-
-void pause() noexcept {
-#if defined(__x86_64__) || defined(__i386__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
 }
 
 }  // namespace
@@ -208,7 +201,10 @@ job* worker_thread::keep_but_first(job** items, std::size_t count) noexcept {
 
 /// A job from elsewhere, however long that takes; null when the pool stops and nothing is left.
 job* worker_thread::search() {
-  if (job* item = next_shared(handful)) return item;
+  if (job* item = next_shared(handful)) {
+    pool_.timers.start_watch();
+    return item;
+  }
   set_task(nullptr);
   pool_.sleepers.start_search();
   const auto has_work = [this] { return pool_.has_work(); };
@@ -223,7 +219,8 @@ job* worker_thread::search() {
       return item;
     }
     looks_in_vain = sees_work ? 0 : looks_in_vain + 1;
-    if (looks_in_vain < looks_before_parking && !pool_.sleepers.all_are_idle()) {
+    if (looks_in_vain < looks_before_parking && !pool_.sleepers.all_are_idle() &&
+        !pool_.is_stopping()) {
       count(counters_.naps);
       std::this_thread::sleep_for(nap_time);
     } else if (!sees_work) {

@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <magpie/join.hpp>
-#include <vector>
 
 namespace magpie::detail {
 
@@ -12,9 +11,13 @@ namespace magpie::detail {
 /// that a thief, who takes the oldest item of a lane, gets half of what is left.
 class join_tree {
  public:
+  /// Throws std::bad_alloc.
   explicit join_tree(std::size_t count);
+  join_tree(const join_tree&) = delete;
+  join_tree& operator=(const join_tree&) = delete;
+  ~join_tree();
 
-  [[nodiscard]] std::size_t size() const noexcept { return frames_.size(); }
+  [[nodiscard]] std::size_t size() const noexcept { return count_; }
 
   /// Sets child number `index`, and tells what its continuation is to be.
   [[nodiscard]] continuation attach(std::size_t index, std::coroutine_handle<> frame) noexcept;
@@ -34,13 +37,18 @@ class join_tree {
  private:
   static constexpr std::size_t run_length = 16;
 
+  [[nodiscard]] std::size_t runs() const noexcept { return (count_ + run_length - 1) / run_length; }
+  [[nodiscard]] std::size_t join_count() const noexcept { return 2 * runs() - 1; }
+  [[nodiscard]] std::size_t block_size() const noexcept;
   [[nodiscard]] join& halves(std::size_t begin, std::size_t end) noexcept;
 
+  const std::size_t count_;
+  // One block for all below; null when there are no children.
+  // First a join for each run, then those of two joins each, whose children are the pairs.
+  join* joins_ = nullptr;
+  std::uintptr_t* pairs_ = nullptr;
   // The frames of the children, in order.
-  std::vector<std::uintptr_t> frames_;
-  // First a join for each run, then those of two joins each; the children of these are the pairs.
-  std::vector<join> joins_;
-  std::vector<std::uintptr_t> pairs_;
+  std::uintptr_t* frames_ = nullptr;
   join* topmost_ = nullptr;
 };
 

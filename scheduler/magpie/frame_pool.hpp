@@ -38,9 +38,9 @@ void free_frame_slowly(void* block, std::size_t size) noexcept;
 
 /// Memory for coroutine frames and large results: 16-byte aligned blocks from the calling thread's
 /// magazines. A block may be freed on another thread than the one that allocated it: what piles up
-/// in one thread moves in half magazines through a depot that all threads share, so that memory
-/// stays bounded by the peak in use and a magazine a thread. Larger blocks, and all blocks under
-/// AddressSanitizer, come from operator new.
+/// in one thread, more than 512 KiB of a size, moves through a depot that all threads share, so
+/// that memory stays bounded by the peak in use and that much a thread. Larger blocks, and all
+/// blocks under AddressSanitizer, come from operator new.
 ///
 /// Throws std::bad_alloc.
 [[nodiscard]] inline void* allocate_frame(std::size_t size) {

@@ -10,12 +10,22 @@ namespace magpie::detail {
 /// Free blocks of one size class that one thread keeps for its own use: the magazine of Bonwick and
 /// Adams, Magazines and Vmem, USENIX 2001. "frame_pool.hpp" loads and unloads it.
 struct magazine {
-  static constexpr std::uint32_t most = 62;
+  static constexpr std::uint32_t most = 60;
 
   // Moved by its thread only; atomic for frame_statistics(), which reads it from elsewhere.
   std::atomic<std::uint32_t> count{0};
   std::uint32_t capacity = 0;  // `most`, or 0: then neither taking nor giving succeeds
+  // Further blocks, in chains of half of `most`, as the depot links them: what a thread frees, it
+  // will allocate again, and would have to fetch from other processors' caches if it gave it away.
+  std::atomic<std::uint32_t> chain_count{0};
+  void* chains = nullptr;
   std::array<void*, most> blocks{};
+
+  /// How many blocks it holds. Any thread.
+  [[nodiscard]] std::size_t size() const noexcept {
+    return count.load(std::memory_order_relaxed) +
+           std::size_t{chain_count.load(std::memory_order_relaxed)} * (most / 2);
+  }
 };
 
 /// What belongs to one thread, behind one thread-local pointer. A worker is the record of its

@@ -1,15 +1,24 @@
 #include "scheduler/ready_queue.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstddef>
+#include <cstdlib>
 #include <deque>
+#include <fstream>
 #include <magpie/job.hpp>
+#include <magpie/sanitizers.hpp>
+#include <magpie/scheduler.hpp>
+#include <magpie/worker.hpp>
 #include <mutex>
 #include <thread>
 #include <vector>
 
+#include "support/action.hpp"
 #include "support/eventually.hpp"
 #include "support/scale.hpp"
 
@@ -115,6 +124,30 @@ TEST(ready_queue, does_not_look_empty_while_any_lane_holds_an_item) {
   }
 }
 
+TEST(ready_queue, takes_and_gives_several_at_once) {
+  ready_queue queue{1};
+  std::deque<item> all(100);
+  std::vector<job*> pointers;
+  for (item& each : all) pointers.push_back(&each);
+  static_cast<void>(queue.push_shared(pointers.data(), pointers.size()));
+  for (item& each : all) queue.push(0, each);
+  const auto pop_all = [&](auto pop_some) {
+    std::size_t next = 0;
+    for (const std::size_t most : {1U, 64U, 7U, 64U}) {
+      std::array<job*, 64> got{};
+      const std::size_t count = pop_some(got.data(), most);
+      EXPECT_EQ(count, std::min<std::size_t>(most, all.size() - next));
+      for (std::size_t i = 0; i < count; ++i) EXPECT_EQ(got[i], &all[next++]);
+    }
+    EXPECT_EQ(next, all.size());
+  };
+  pop_all([&](job** items, std::size_t most) { return queue.pop(0, items, most); });
+  EXPECT_TRUE(queue.looks_empty(0));
+  EXPECT_FALSE(queue.shared_look_empty());
+  pop_all([&](job** items, std::size_t most) { return queue.pop_shared(items, most); });
+  EXPECT_TRUE(queue.looks_empty());
+}
+
 TEST(ready_queue, a_flooding_thread_does_not_starve_another) {
   ready_queue queue{1};
   // A thread's first push gives it its shared lane, one after the other: these two differ.
@@ -147,6 +180,80 @@ TEST(ready_queue, waits_for_callers_that_have_not_done_with_the_scheduler) {
     thread.join();
   }
 }
+
+// Without memory. The queue asks malloc, so all of the process's memory has to be used up, in a
+// process of its own. Sanitizers bring their own malloc.
+
+#if !MAGPIE_ADDRESS_SANITIZER && !MAGPIE_THREAD_SANITIZER
+
+/// From now on every malloc of this process fails that the queue makes.
+void use_up_memory() {
+  std::size_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  const rlim_t now = static_cast<rlim_t>(pages) * 4096;
+  const rlimit limit{now, now};
+  if (::setrlimit(RLIMIT_AS, &limit) != 0) std::_Exit(2);
+  for (std::size_t size = std::size_t{1} << 24; size >= 32; size /= 2) {
+    while (void* volatile block = std::malloc(size)) static_cast<void>(block);
+  }
+}
+
+/// Whether each of them was given away once, by `pop_some(items, most)`.
+template <class Pop>
+bool all_come_out(std::deque<item>& all, Pop pop_some) {
+  std::array<job*, 7> got{};
+  while (const std::size_t count = pop_some(got.data(), got.size())) {
+    for (std::size_t i = 0; i < count; ++i) ++static_cast<item*>(got[i])->taken;
+  }
+  for (const item& each : all) {
+    if (each.taken != 1) return false;
+  }
+  return true;
+}
+
+TEST(ready_queue, loses_nothing_for_lack_of_memory) {
+  ready_queue queue{1};
+  std::deque<item> own(1000);
+  std::deque<item> shared(1000);
+  std::vector<job*> pointers;
+  for (item& each : shared) pointers.push_back(&each);
+  const auto run = [&] {
+    use_up_memory();
+    for (item& each : own) queue.push(0, each);
+    if (queue.shared_look_empty()) std::_Exit(3);  // nothing had to go there
+    for (std::size_t i = 0; i < pointers.size(); i += 50) {
+      static_cast<void>(queue.push_shared(&pointers[i], 50));
+    }
+    const auto pop_some = [&](job** items, std::size_t most) {
+      const std::size_t count = queue.pop_shared(items, most);
+      return count != 0 ? count : queue.pop(0, items, most);
+    };
+    const bool all = all_come_out(own, pop_some) && all_come_out(shared, pop_some);
+    std::_Exit(all && queue.looks_empty() ? 0 : 1);
+  };
+  EXPECT_EXIT(run(), testing::ExitedWithCode(0), "");
+}
+
+TEST(ready_queue, wakes_and_submissions_do_not_depend_on_memory) {
+  const auto run = [] {
+    using magpie::test::action;
+    std::deque<action> ready(5000);
+    std::deque<action> submitted(5000);
+    action owner{[&](worker& here) {
+      for (action& each : ready) here.make_ready(each);
+    }};
+    magpie::detail::scheduler home{{.workers = 2}};
+    use_up_memory();
+    home.submit(owner);
+    for (action& each : submitted) home.submit(each);
+    const bool all = magpie::test::all_have_run(ready) && magpie::test::all_have_run(submitted) &&
+                     magpie::test::not_run_once(ready) == 0;
+    std::_Exit(all ? 0 : 1);
+  };
+  EXPECT_EXIT(run(), testing::ExitedWithCode(0), "");
+}
+
+#endif
 
 // Producers against consumers; each consumer checks that what it gets from one producer is in
 // order, which holds because a thread always uses the same lane.
