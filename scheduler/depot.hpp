@@ -15,6 +15,9 @@
 
 namespace magpie::detail {
 
+/// The least size of a depot's blocks.
+inline constexpr std::size_t smallest_block = 32;
+
 /// What a depot writes into a block when it is cut, and never again.
 struct no_header {};
 
@@ -186,6 +189,7 @@ class depot {
     free_block* next_chain;  // of a chain's first block
     std::uint32_t length;    // of the chain that begins here
   };
+  static_assert(link_offset + sizeof(free_block) <= smallest_block);
 
   /// A slab with its bookkeeping, cut into blocks from the front.
   struct slab {

@@ -7,6 +7,8 @@
 
 namespace magpie::detail {
 
+static_assert(slot::link_size + sizeof(slot_header) == smallest_block);
+
 depot<slot_header>& slot_depot() noexcept {
   alignas(depot<slot_header>) static std::byte place[sizeof(depot<slot_header>)];
   static auto* const shared = ::new (place) depot<slot_header>(sizeof(slot));

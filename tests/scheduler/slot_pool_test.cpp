@@ -201,7 +201,9 @@ TEST(slot_pool, lets_others_share_what_is_in_use) {
   }
   std::size_t torn = 0;
   std::size_t shared_in_all = 0;
-  for (std::size_t round = 0; round < scaled(2e4); ++round) {
+  // The threads may take their time to begin.
+  for (std::size_t round = 0; round < scaled(2e4) || (shared_in_all == 0 && round < 10'000'000);
+       ++round) {
     std::vector<slot*> shared;
     for_each_slot([&shared](slot& each) {
       std::uint64_t count = each.references.load(std::memory_order_relaxed);
