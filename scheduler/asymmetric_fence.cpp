@@ -6,6 +6,8 @@
 
 #include <magpie/check.hpp>
 #include <magpie/sanitizers.hpp>
+#include <magpie/sync.hpp>
+#include <thread>
 
 namespace magpie::detail {
 
@@ -29,5 +31,7 @@ void asymmetric_fence::heavy() noexcept {
   const long result = membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
   MAGPIE_CHECK(result == 0, "membarrier to work after it was registered");
 }
+
+void standard_sync::pause() noexcept { std::this_thread::yield(); }
 
 }  // namespace magpie::detail

@@ -4,9 +4,15 @@
 #include <cstdint>
 #include <magpie/idle_word.hpp>
 #include <magpie/sync.hpp>
+#include <mutex>
 #include <vector>
 
 namespace magpie::detail {
+
+/// With a lock, which the public headers do without.
+struct standard_idle_sync : standard_sync {
+  using mutex = std::mutex;
+};
 
 /// Who is awake, who searches for work, who sleeps: the parking protocol. README.md has the proof
 /// that no job is left behind while a worker sleeps.
@@ -15,7 +21,7 @@ namespace magpie::detail {
 /// through everybody's lanes), sleeping. The word counts the latter two; each worker moves itself,
 /// except that a waker moves a sleeper to searching before it wakes it, so that the next publisher
 /// already sees a searcher and does not wake another.
-template <class Parker, class Sync = standard_sync>
+template <class Parker, class Sync = standard_idle_sync>
 class basic_idle {
  public:
   explicit basic_idle(std::size_t workers) : parkers_(workers) { sleepers_.reserve(workers); }

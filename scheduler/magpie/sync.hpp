@@ -2,8 +2,6 @@
 
 #include <atomic>
 #include <magpie/asymmetric_fence.hpp>
-#include <mutex>
-#include <thread>
 
 namespace magpie::detail {
 
@@ -12,13 +10,12 @@ namespace magpie::detail {
 struct standard_sync {
   template <class T>
   using atomic = std::atomic<T>;
-  using mutex = std::mutex;
 
   static void light_fence() noexcept { asymmetric_fence::light(); }
   static void light_half() noexcept { asymmetric_fence::light_half(); }
   static bool is_symmetric() noexcept { return asymmetric_fence::is_symmetric(); }
   /// While another thread is about to do something.
-  static void pause() noexcept { std::this_thread::yield(); }
+  static void pause() noexcept;
   static void heavy_fence() noexcept { asymmetric_fence::heavy(); }
 };
 
