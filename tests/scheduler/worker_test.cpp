@@ -63,8 +63,8 @@ TEST_P(worker_test, forks_come_back_or_are_run_by_thieves) {
       for (action& each : items) EXPECT_TRUE(fork(here, each));
       for (std::size_t i = forks; i-- > 0;) {
         if (!unfork(here, items[i])) break;  // a thief has it, and so all that are older
+        taken_back.fetch_add(1);  // first: the test looks as soon as the last item has run
         items[i].runs.fetch_add(1);
-        taken_back.fetch_add(1);
       }
     }};
     scheduler home{settings()};
