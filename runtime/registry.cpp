@@ -5,10 +5,10 @@
 namespace magpie::detail {
 
 bool registry::add_from_outside(std::size_t count) {
-  const std::lock_guard lock(mutex_);
-  if (is_closed_) return false;
-  added_outside_ += count;
-  return true;
+  // Relaxed: whoever sees the removal sees this, which happened before the task could run.
+  if ((added_outside_.fetch_add(count, std::memory_order_relaxed) & closed_bit) == 0) return true;
+  added_outside_.fetch_sub(count, std::memory_order_relaxed);
+  return false;
 }
 
 void registry::remove(const worker& here) noexcept {
@@ -27,20 +27,21 @@ void registry::close_when_empty() {
   is_awaited_.store(true, std::memory_order_relaxed);
   asymmetric_fence::heavy();
   std::unique_lock lock(mutex_);
-  emptied_.wait(lock, [this] { return is_empty(); });
-  is_closed_ = true;
+  emptied_.wait(lock, [this] { return close_if_empty(); });
 }
 
-/// With the lock held. All removals are read before all additions. Neither number ever goes down,
-/// and at no moment has more been removed than added. So if the sums are equal, then so they were
-/// at each moment between the last look at a removal and the first at an addition: it was empty.
-/// And it stays so, because only what is registered adds without the lock.
-bool registry::is_empty() const noexcept {
+/// All removals are read before all additions. None of these numbers ever goes down, and at no
+/// moment has more been removed than added. So if the sums are equal, then so they were at each
+/// moment between the last look at a removal and the first at an addition: it was empty. From then
+/// on only other threads could add, and they have not until the compare-exchange succeeds.
+bool registry::close_if_empty() noexcept {
   std::uint64_t removed = 0;
   for (const counts& each : counts_) removed += each.removed.load(std::memory_order_acquire);
-  std::uint64_t added = added_outside_;
+  std::uint64_t outside = added_outside_.load(std::memory_order_acquire);
+  std::uint64_t added = outside;
   for (const counts& each : counts_) added += each.added.load(std::memory_order_acquire);
-  return added == removed;
+  return added == removed && added_outside_.compare_exchange_strong(outside, outside | closed_bit,
+                                                                    std::memory_order_acq_rel);
 }
 
 }  // namespace magpie::detail

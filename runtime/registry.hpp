@@ -40,11 +40,13 @@ class registry {
     std::atomic<std::uint64_t> removed{0};
   };
 
+  static constexpr std::uint64_t closed_bit = std::uint64_t{1} << 63;
+
   static void raise(std::atomic<std::uint64_t>& sum, std::size_t count) noexcept {
     sum.store(sum.load(std::memory_order_relaxed) + count, std::memory_order_release);
   }
 
-  [[nodiscard]] bool is_empty() const noexcept;
+  [[nodiscard]] bool close_if_empty() noexcept;
   void notify() noexcept;
 
   std::deque<counts> counts_;
@@ -52,10 +54,11 @@ class registry {
   // reads it after its count and a light fence. So either the look sees the removal, or the removal
   // sees that somebody waits.
   std::atomic<bool> is_awaited_{false};
-  std::mutex mutex_;  // guards the rest, and orders looks and notifications
+  // What other threads added; with closed_bit once nothing may be added any more. Grows by
+  // fetch_add, and is closed by compare-exchange at a value with which the registry is empty.
+  alignas(64) std::atomic<std::uint64_t> added_outside_{0};
+  std::mutex mutex_;  // orders looks and notifications
   std::condition_variable emptied_;
-  std::uint64_t added_outside_ = 0;
-  bool is_closed_ = false;
 };
 
 }  // namespace magpie::detail

@@ -5,7 +5,10 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <mutex>
 #include <new>
+
+#include "scheduler/spin_lock.hpp"
 
 namespace magpie::detail {
 
@@ -106,7 +109,7 @@ struct ready_queue::lanes {
 
   struct shared_lane : lane {
     using lane::lane;
-    std::mutex producers;  // a token serves one thread at a time
+    spin_lock producers;  // a token serves one thread at a time
   };
 
   queue items;
@@ -123,16 +126,10 @@ void ready_queue::push(std::size_t worker, job& item) noexcept {
   if (!push_to(lanes_->items, lanes_->own[worker], items, 1)) lanes_->stranded.push(items, 1);
 }
 
-std::unique_lock<std::mutex> ready_queue::push_shared(job* const* items,
-                                                      std::size_t count) noexcept {
+void ready_queue::push_shared(job* const* items, std::size_t count) noexcept {
   lanes::shared_lane& lane = lanes_->shared[shared_lane_of_this_thread()];
-  std::unique_lock lock(lane.producers);
+  const std::lock_guard lock(lane.producers);
   if (!push_to(lanes_->items, lane, items, count)) lanes_->stranded.push(items, count);
-  return lock;
-}
-
-void ready_queue::wait_for_callers() {
-  for (lanes::shared_lane& each : lanes_->shared) const std::lock_guard lock(each.producers);
 }
 
 std::size_t ready_queue::pop(std::size_t worker, job** items, std::size_t most) noexcept {

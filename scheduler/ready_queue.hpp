@@ -3,7 +3,6 @@
 #include <cstddef>
 #include <magpie/job.hpp>
 #include <memory>
-#include <mutex>
 
 namespace magpie::detail {
 
@@ -25,14 +24,8 @@ class ready_queue {
 
   /// Only the worker `worker` pushes to its lane.
   void push(std::size_t worker, job& item) noexcept;
-  /// Any thread; the pushes of one thread stay in order. The caller may not belong to the
-  /// scheduler, and what it pushes may let the scheduler come to its end; so it keeps the lock that
-  /// this returns until it has done with the scheduler, and the end waits in wait_for_callers().
-  [[nodiscard]] std::unique_lock<std::mutex> push_shared(job* const* items,
-                                                         std::size_t count) noexcept;
-
-  /// Returns when nobody holds a lock of push_shared() any more.
-  void wait_for_callers();
+  /// Any thread; the pushes of one thread stay in order.
+  void push_shared(job* const* items, std::size_t count) noexcept;
 
   /// Any thread: takes up to `most` jobs of one lane into `items`, the oldest first, and returns
   /// how many that were.

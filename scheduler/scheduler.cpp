@@ -4,6 +4,7 @@
 #include <magpie/asymmetric_fence.hpp>
 #include <utility>
 
+#include "scheduler/outside_call.hpp"
 #include "scheduler/worker_pool.hpp"
 
 namespace magpie::detail {
@@ -34,7 +35,7 @@ worker_pool::worker_pool(scheduler& home, const scheduler::options& settings)
 }
 
 worker_pool::~worker_pool() {
-  ready.wait_for_callers();
+  outside_call::wait_for_all(this);
   stop();
 }
 
@@ -45,7 +46,8 @@ void worker_pool::stop() noexcept {
 }
 
 void worker_pool::submit(job* const* items, std::size_t count) noexcept {
-  const auto visit = ready.push_shared(items, count);
+  const outside_call call(this);
+  ready.push_shared(items, count);
   sleepers.notify();
 }
 

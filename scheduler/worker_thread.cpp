@@ -192,6 +192,10 @@ job* worker_thread::next_shared(std::size_t most) noexcept {
 /// they are older. Null when there are none.
 job* worker_thread::keep_but_first(job** items, std::size_t count) noexcept {
   if (count == 0) return nullptr;
+  for (std::size_t i = 0; i < count; ++i) {
+    __builtin_prefetch(items[i], 1);
+    __builtin_prefetch(reinterpret_cast<const char*>(items[i]) + 64, 1);
+  }
   for (std::size_t i = 1; i < count; ++i) {
     if (!ring_.push(*items[i])) push_to_overflow(*items[i]);
   }

@@ -28,7 +28,7 @@ struct slot_header {
 /// of tasks, and leaves it, by nothing more than its reference count.
 struct slot : slot_header {
   static constexpr std::size_t body_size = 88;
-  static constexpr std::size_t link_size = 24;  // what the depot uses of the body of a free slot
+  static constexpr std::size_t link_size = 32;  // what the depot uses of the body of a free slot
 
   /// 8-byte aligned.
   alignas(8) std::byte body[body_size];

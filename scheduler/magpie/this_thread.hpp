@@ -57,6 +57,10 @@ struct thread_record {
   bool is_worker = false;
   thread_record* next = nullptr;  // the list of all usable records, guarded by its lock
   thread_record* previous = nullptr;
+  // Null, or the scheduler into which this thread is calling from outside. Set (relaxed) before the
+  // call publishes anything, and cleared (release) after its last touch of the scheduler, whose end
+  // looks here (acquire).
+  std::atomic<const void*> inside{nullptr};
   std::array<magazine, class_count> magazines{};  // of the frame pool, one a size class
   magazine slots;                                 // of the slot pool
 

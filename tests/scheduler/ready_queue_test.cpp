@@ -38,12 +38,10 @@ struct item : job {
   std::atomic<unsigned> taken{0};
 };
 
-std::unique_lock<std::mutex> visit(ready_queue& queue, job& one) {
+void push_shared(ready_queue& queue, job& one) {
   job* const items[] = {&one};
-  return queue.push_shared(items, 1);
+  queue.push_shared(items, 1);
 }
-
-void push_shared(ready_queue& queue, job& one) { const auto lock = visit(queue, one); }
 
 job* pop(ready_queue& queue, std::size_t lane) {
   job* item = nullptr;
@@ -129,7 +127,7 @@ TEST(ready_queue, takes_and_gives_several_at_once) {
   std::deque<item> all(100);
   std::vector<job*> pointers;
   for (item& each : all) pointers.push_back(&each);
-  static_cast<void>(queue.push_shared(pointers.data(), pointers.size()));
+  queue.push_shared(pointers.data(), pointers.size());
   for (item& each : all) queue.push(0, each);
   const auto pop_all = [&](auto pop_some) {
     std::size_t next = 0;
@@ -159,26 +157,6 @@ TEST(ready_queue, a_flooding_thread_does_not_starve_another) {
   std::thread([&] { push_shared(queue, other); }).join();
   unsigned pops = 1;
   while (pop_shared(queue) != &other) ASSERT_LT(pops++, 10U);
-}
-
-TEST(ready_queue, waits_for_callers_that_have_not_done_with_the_scheduler) {
-  for (int caller = 0; caller < 8; ++caller) {  // of each shared lane
-    ready_queue queue{1};
-    item one;
-    std::atomic<bool> pushed{false};
-    std::atomic<bool> done{false};
-    std::thread thread([&] {
-      const auto lock = visit(queue, one);
-      pushed.store(true);
-      for (int i = 0; i < 100; ++i) std::this_thread::yield();
-      done.store(true);
-    });
-    EXPECT_TRUE(eventually([&] { return pushed.load(); }));
-    EXPECT_EQ(pop_shared(queue), &one) << "the lock is no reason to wait for the job";
-    queue.wait_for_callers();
-    EXPECT_TRUE(done.load());
-    thread.join();
-  }
 }
 
 // Without memory. The queue asks malloc, so all of the process's memory has to be used up, in a
@@ -222,7 +200,7 @@ TEST(ready_queue, loses_nothing_for_lack_of_memory) {
     for (item& each : own) queue.push(0, each);
     if (queue.shared_look_empty()) std::_Exit(3);  // nothing had to go there
     for (std::size_t i = 0; i < pointers.size(); i += 50) {
-      static_cast<void>(queue.push_shared(&pointers[i], 50));
+      queue.push_shared(&pointers[i], 50);
     }
     const auto pop_some = [&](job** items, std::size_t most) {
       const std::size_t count = queue.pop_shared(items, most);
