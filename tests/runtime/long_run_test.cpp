@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -101,15 +102,16 @@ TEST_P(long_run, is_told_with_the_name_of_the_moment) {
   std::atomic<bool> ended{false};
   const auto compute = [&ended]() -> magpie::task<> {
     magpie::current_task().set_name("renamed");
+    co_await magpie::yield();
+    static_cast<void>(told::take());  // it may have been held up before it had its name
     keep_busy(20ms, 1);
     ended = true;
-    co_return;
   };
   static_cast<void>(runtime.spawn(compute(), {.name = "born"}));
   EXPECT_TRUE(eventually([&] { return ended.load(); }));
   const auto runs = told::take();
-  ASSERT_EQ(runs.size(), 1U);
-  EXPECT_EQ(runs[0].task_name, "renamed");
+  ASSERT_FALSE(runs.empty());
+  for (const auto& each : runs) EXPECT_EQ(each.task_name, "renamed");
 }
 
 TEST_P(long_run, of_forks_and_joins_is_one_too) {
@@ -129,21 +131,31 @@ TEST_P(long_run, of_forks_and_joins_is_one_too) {
 }
 
 TEST(long_run_limit, does_not_tell_of_a_task_that_suspends_often) {
-  magpie::runtime runtime{{.workers = 2, .long_run_limit = 400ms, .on_long_run = &told::add}};
-  const auto go_on = [](magpie::duration time) -> magpie::task<> {
-    const auto until = magpie::clock::now() + time;
-    while (magpie::clock::now() < until) co_await magpie::yield();
+  constexpr magpie::duration limit = 400ms;
+  magpie::runtime runtime{{.workers = 2, .long_run_limit = limit, .on_long_run = &told::add}};
+  // Gives the longest time between two yields.
+  const auto go_on = [](magpie::duration time) -> magpie::task<magpie::duration> {
+    magpie::duration longest{0};
+    const auto begin = magpie::clock::now();
+    for (auto last = begin; last < begin + time;) {
+      co_await magpie::yield();
+      longest = std::max(longest, magpie::clock::now() - last);
+      last = magpie::clock::now();
+    }
+    co_return longest;
   };
-  wait_until_done(runtime.spawn(go_on(900ms)));
-  EXPECT_EQ(told::count(), 0U);
+  const magpie::duration longest = runtime.block_on(go_on(900ms));
+  // On a machine that stands still for so long it does not suspend often.
+  EXPECT_TRUE(told::count() == 0 || longest > limit / 2);
+  static_cast<void>(told::take());
 }
 
 TEST(long_run_limit, does_not_tell_of_an_idle_runtime) {
-  magpie::runtime runtime{{.workers = 2, .long_run_limit = 1ms, .on_long_run = &told::add}};
-  const auto sleep = []() -> magpie::task<> { co_await magpie::sleep_for(50ms); };
+  magpie::runtime runtime{{.workers = 2, .long_run_limit = 10ms, .on_long_run = &told::add}};
+  const auto sleep = []() -> magpie::task<> { co_await magpie::sleep_for(100ms); };
   wait_until_done(runtime.spawn(sleep()));
   static_cast<void>(told::take());  // the moment of going to sleep may have been long, by accident
-  std::this_thread::sleep_for(50ms);
+  std::this_thread::sleep_for(100ms);
   EXPECT_EQ(told::count(), 0U);
 }
 

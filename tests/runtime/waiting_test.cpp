@@ -212,7 +212,7 @@ TEST(parallel_invoke_stack, is_as_deep_as_the_serial_programs) {
   stack_depth parallel;
   magpie::runtime alone{{.workers = 1}};
   magpie::runtime many{{.workers = 8}};
-  for (std::size_t i = 0; i < scaled(2000); ++i) {
+  for (std::size_t i = 0; i < scaled(500); ++i) {  // of some 100 000 calls each
     const auto seed = static_cast<std::uint32_t>(random());
     const auto nodes = alone.block_on(in_task([&] { return node(serial, levels, seed); }));
     ASSERT_EQ(many.block_on(in_task([&] { return node(parallel, levels, seed); })), nodes);

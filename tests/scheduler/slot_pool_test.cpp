@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "scheduler/slabs.hpp"
+#include "support/eventually.hpp"
 #include "support/scale.hpp"
 
 namespace {
@@ -23,6 +24,7 @@ using magpie::detail::allocate_slot;
 using magpie::detail::for_each_slot;
 using magpie::detail::free_slot;
 using magpie::detail::slot;
+using magpie::test::eventually;
 using magpie::test::scaled;
 
 // More than two slabs hold.
@@ -201,9 +203,7 @@ TEST(slot_pool, lets_others_share_what_is_in_use) {
   }
   std::size_t torn = 0;
   std::size_t shared_in_all = 0;
-  // The threads may take their time to begin.
-  for (std::size_t round = 0; round < scaled(2e4) || (shared_in_all == 0 && round < 10'000'000);
-       ++round) {
+  const auto share_all = [&] {
     std::vector<slot*> shared;
     for_each_slot([&shared](slot& each) {
       std::uint64_t count = each.references.load(std::memory_order_relaxed);
@@ -219,11 +219,13 @@ TEST(slot_pool, lets_others_share_what_is_in_use) {
       drop(*each);
     }
     shared_in_all += shared.size();
-  }
+    return shared_in_all != 0;
+  };
+  EXPECT_TRUE(eventually(share_all)) << "the threads take their time to begin";
+  for (std::size_t round = 0; round < scaled(2e4); ++round) share_all();
   finished.store(true, std::memory_order_relaxed);
   for (std::thread& each : threads) each.join();
   EXPECT_EQ(torn, 0U);
-  EXPECT_NE(shared_in_all, 0U);
   EXPECT_TRUE(references_seen().empty());
 }
 

@@ -119,7 +119,8 @@ TEST_P(worker_test, a_sleeping_worker_is_woken_for_a_fork) {
       EXPECT_TRUE(eventually([&] { return glance.has_run(); }));
       return true;
     }));
-    EXPECT_TRUE(left.has_run());
+    // Whoever took it may have been overtaken by another thief, who took the glance.
+    EXPECT_TRUE(eventually([&] { return left.has_run(); }));
   }};
   scheduler home{settings()};
   home.submit(owner);
