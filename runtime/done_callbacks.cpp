@@ -41,7 +41,7 @@ bool done_callbacks::task_ended() noexcept {
 void done_callbacks::run_all(job& self, worker& here) noexcept {
   auto& callbacks = static_cast<done_callbacks&>(self);
   task_state_base& owner = callbacks.owner_;
-  here.set_task(nullptr);
+  here.set_context(nullptr);
   for (;;) {
     std::unique_lock lock(callbacks.mutex_);
     if (callbacks.entries_.empty()) {

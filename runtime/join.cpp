@@ -59,7 +59,7 @@ void join::note_failure(std::exception_ptr& failure) noexcept {
 void join::run_taken(job& self, worker& here) noexcept {
   auto& taken = static_cast<join&>(self);
   ++taken.takings_;
-  here.set_task(taken.task_);
+  here.set_context(taken.context_);
   taken.run_next(here).resume();
 }
 

@@ -74,8 +74,8 @@ runtime_core::runtime_core(const runtime_options& settings)
             .owner = this,
             .long_runs = {.limit = options.long_run_limit,
                           .report =
-                              [](void* self, void* task, duration so_far) {
-                                static_cast<runtime_core*>(self)->report_long_run(task, so_far);
+                              [](void* self, void* scope, duration so_far) {
+                                static_cast<runtime_core*>(self)->report_long_run(scope, so_far);
                               }}}),
       blocking(options.max_blocking_threads) {
   living_runtimes& living = living_runtimes::instance();
@@ -101,7 +101,7 @@ void runtime_core::visit(runtime_identity which, const std::function<void(runtim
 }
 
 std::vector<any_task_handle> runtime_core::find_tasks(
-    const std::function<bool(const task_state_base&)>& wanted) const {
+    const std::function<bool(task_state_base&)>& wanted) const {
   struct visit {
     task_state_base* state;
 
@@ -128,10 +128,10 @@ std::vector<any_task_handle> runtime_core::find_tasks(
   return found;
 }
 
-void runtime_core::report_long_run(const void* state, duration so_far) {
+void runtime_core::report_long_run(const void* scope, duration so_far) {
   if (options.on_long_run == nullptr) return;
   // It may have ended meanwhile, and its slot may be another task's or gone: so it is looked for.
-  const auto is_it = [state](const task_state_base& each) { return &each == state; };
+  const auto is_it = [scope](task_state_base& each) { return each.contains(scope); };
   for (const any_task_handle& found : find_tasks(is_it)) {
     const std::string name = found.name();
     options.on_long_run({name, so_far});
@@ -168,13 +168,13 @@ std::size_t runtime::worker_count() const noexcept { return core_->jobs.worker_c
 runtime_statistics runtime::statistics() const { return {core_->jobs.statistics()}; }
 
 std::vector<any_task_handle> runtime::all_tasks() const {
-  return core_->find_tasks([](const detail::task_state_base&) { return true; });
+  return core_->find_tasks([](detail::task_state_base&) { return true; });
 }
 
 any_task_handle current_task() noexcept {
   const detail::worker* const here = detail::worker::current();
-  if (here == nullptr || here->task() == nullptr) return {};
-  return detail::handle_access::share(*static_cast<detail::task_state_base*>(here->task()));
+  if (here == nullptr || here->context() == nullptr) return {};
+  return detail::handle_access::share(detail::this_scope(*here).root());
 }
 
 void print_long_run(const long_run& run) noexcept {

@@ -54,10 +54,10 @@ class runtime_core {
 
   /// Those of this runtime's tasks that are not done and wanted.
   [[nodiscard]] std::vector<any_task_handle> find_tasks(
-      const std::function<bool(const task_state_base&)>& wanted) const;
+      const std::function<bool(task_state_base&)>& wanted) const;
 
-  /// Tells on_long_run of the task whose state is, or was, at that address.
-  void report_long_run(const void* state, duration so_far);
+  /// Tells on_long_run of the task that has, or had, the scope at that address.
+  void report_long_run(const void* scope, duration so_far);
 
   const runtime_options options;
   const runtime_identity identity;

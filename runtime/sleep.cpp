@@ -5,18 +5,24 @@
 
 namespace magpie::detail {
 
-void sleep_awaiter::await_suspend(std::coroutine_handle<> suspended) {
-  worker& here = *worker::current();
-  resumption_.prepare(suspended, here);
+bool sleep_awaiter::await_suspend(std::coroutine_handle<> suspended) {
+  worker& here = worker::here();
   if (deadline_ <= clock::now()) {
-    here.make_ready(resumption_);
-  } else {
-    here.home().arm(timer_, deadline_);
+    prepare(suspended, here);
+    here.make_ready(*this);
+    return true;
   }
+  return suspend(suspended, [&] {
+    here.home().arm(timer_, deadline_);
+    return true;
+  });
 }
 
-void sleep_awaiter::await_resume() const {
+void sleep_awaiter::await_resume() {
+  resume();
   if (timer_.outcome == timer::state::flushed) throw cancelled("the runtime is being destroyed");
 }
+
+bool sleep_awaiter::withdraw() noexcept { return home().disarm(timer_); }
 
 }  // namespace magpie::detail

@@ -1,25 +1,17 @@
 #include <magpie/task_state.hpp>
 
-#include <array>
 #include <magpie/errors.hpp>
 #include <magpie/futex.hpp>
 #include <memory>
 #include <mutex>
 #include <utility>
 
-#include "runtime/done_callbacks.hpp"
 #include "runtime/runtime_core.hpp"
+#include "runtime/task_extras.hpp"
 
 namespace magpie::detail {
 
 namespace {
-
-/// Names are read and written rarely, and also when the runtime is gone, so a few locks serve all
-/// tasks of the process.
-std::mutex& name_lock(const task_state_base* task) noexcept {
-  static std::array<std::mutex, 16> locks;
-  return locks[(reinterpret_cast<std::uintptr_t>(task) / 64) % locks.size()];
-}
 
 /// Unique in the process. Threads take numbers in blocks, so that they do not meet at each spawn.
 std::uint64_t next_task_number() noexcept {
@@ -81,20 +73,22 @@ waiter* reversed(waiter* newest) noexcept {
 
 /// See waiter. A task that waits has not ended, so its runtime is there.
 void tell(waiter& who, worker& here) noexcept {
-  if (who.task == nullptr) {
+  if (who.scope == nullptr) {
     who.run(who, here);
   } else {
-    static_cast<const task_state_base*>(who.task)->home()->jobs.wake(who);
+    who.scope->root().home()->jobs.wake(who);
   }
 }
 
 }  // namespace
 
-waiter task_state_base::end_of_list_{nullptr};
-
 task_state_base::~task_state_base() {
-  if (frame_) frame_.destroy();  // it was never launched
-  delete callbacks_.load(std::memory_order_acquire);
+  if (has(has_failed)) {
+    failure_.~exception_ptr();
+  } else if (!has(ended)) {
+    frame_.destroy();  // it was never launched
+  }
+  delete extras_;
   delete string_of(name_);
 }
 
@@ -151,24 +145,85 @@ std::vector<task_state_base*> new_tasks::launch(runtime_core& core, const spawn_
 
 void task_state_base::run_first(job& self, worker& here) noexcept {
   auto& state = static_cast<task_state_base&>(self);
-  here.set_task(&state);
+  if (state.is_requested()) [[unlikely]] {
+    std::exception_ptr failure = std::make_exception_ptr(magpie::cancelled(state.cancel_reason()));
+    end_task(state, failure);
+    return;
+  }
+  here.set_context(static_cast<cancel_scope*>(&state));
   state.frame_.resume();
 }
 
 task_state_base::wait_result task_state_base::add_waiter(waiter& who) noexcept {
-  waiter* head = waiters_.load(std::memory_order_acquire);
-  do {
-    if (head == ended_mark()) return wait_result::already_done;
-    who.next = head;
-  } while (!waiters_.compare_exchange_weak(head, &who, std::memory_order_release,
-                                           std::memory_order_acquire));
+  const std::lock_guard guard(*this);
+  if (has(ended)) return wait_result::already_done;
+  who.next = waiters_;
+  waiters_ = &who;
   return wait_result::registered;
+}
+
+bool task_state_base::cancel(std::string_view reason) {
+  std::shared_ptr<const std::string> why;
+  if (!reason.empty()) {
+    why = std::make_shared<const std::string>(reason);
+    static_cast<void>(extras());
+  }
+  cancel_round round(std::move(why));
+  {
+    const std::lock_guard guard(*this);
+    if (has(ended)) return false;
+    ask_to_end(round);
+  }
+  round.run();
+  return true;
+}
+
+/// With the lock held, of a task that has not ended.
+void task_state_base::ask_to_end(cancel_round& round) noexcept {
+  store((word(std::memory_order_relaxed) | requested) + one_request);
+  // Without memory a reason that is passed on is dropped; for the task itself cancel() made room.
+  if (round.reason() && extras_ == nullptr) extras_ = new (std::nothrow) task_extras(*this);
+  if (extras_ != nullptr) extras_->reason = round.reason();
+  round.add(*this);
+}
+
+task_state_base::passing task_state_base::try_pass_on(cancel_round& round) noexcept {
+  if (!try_lock()) return passing::lock_not_free;
+  const std::lock_guard guard(static_cast<cancel_scope&>(*this), std::adopt_lock);
+  if (has(ended)) return passing::already_done;
+  ask_to_end(round);
+  return passing::passed_on;
+}
+
+unsigned task_state_base::uncancel() noexcept {
+  const std::lock_guard guard(*this);
+  const std::uint64_t before = word(std::memory_order_relaxed);
+  if (before < one_request || has(ended)) return cancelling();
+  store(before - one_request);
+  if (cancelling() == 0) clear(requested);
+  return cancelling();
+}
+
+std::shared_ptr<const std::string> task_state_base::cancel_reason() noexcept {
+  const std::lock_guard guard(*this);
+  return extras_ != nullptr ? extras_->reason : nullptr;
+}
+
+bool task_state_base::enter_list() noexcept {
+  if (has(listed)) return false;
+  set(listed);
+  return true;
+}
+
+void task_state_base::leave_list() noexcept {
+  const std::lock_guard guard(*this);
+  clear(listed);
 }
 
 done_callback_id task_state_base::add_done_callback(done_callback callback) {
   static std::atomic<std::uint64_t> next_id{1};
   const done_callback_id id{next_id.fetch_add(1, std::memory_order_relaxed)};
-  done_callbacks& all = callbacks();
+  done_callbacks& all = extras().callbacks;
   if (!all.add(id, std::move(callback))) return id;
   // The task has ended, and perhaps its runtime too. The job holds a handle, so that the state, and
   // with it the job, outlives its run.
@@ -188,19 +243,22 @@ done_callback_id task_state_base::add_done_callback(done_callback callback) {
 }
 
 std::size_t task_state_base::remove_done_callback(done_callback_id id) {
-  done_callbacks* const existing = callbacks_.load(std::memory_order_acquire);
-  return existing != nullptr ? existing->remove(id) : 0;
+  std::unique_lock guard(*this);
+  task_extras* const existing = extras_;
+  guard.unlock();
+  return existing != nullptr ? existing->callbacks.remove(id) : 0;
 }
 
-done_callbacks& task_state_base::callbacks() {
-  done_callbacks* existing = callbacks_.load(std::memory_order_acquire);
-  if (existing == nullptr) {
-    auto made = std::make_unique<done_callbacks>(*this);
-    if (callbacks_.compare_exchange_strong(existing, made.get(), std::memory_order_seq_cst)) {
-      existing = made.release();
+task_extras& task_state_base::extras() {
+  std::unique_ptr<task_extras> made;
+  for (;;) {
+    {
+      const std::lock_guard guard(*this);
+      if (extras_ == nullptr) extras_ = made.release();
+      if (extras_ != nullptr) return *extras_;
     }
+    made = std::make_unique<task_extras>(*this);
   }
-  return *existing;
 }
 
 void task_state_base::wait() noexcept {
@@ -210,27 +268,37 @@ void task_state_base::wait() noexcept {
 
 void end_task(task_state_base& state, std::exception_ptr& failure) noexcept {
   worker& here = worker::here();
-  here.set_task(nullptr);
+  here.set_context(nullptr);
+  if (!failure && state.is_requested()) [[unlikely]] {
+    failure = std::make_exception_ptr(cancelled(state.cancel_reason()));
+  }
   state.finish(state.operations_.end(state, failure), here);
 }
 
 /// The result is stored, the frame gone: publishes the end. Nothing of this object may be touched
 /// after its references have gone down.
 void task_state_base::finish(std::exception_ptr failure, worker& here) noexcept {
-  status_ = task_status::finished;
-  if (failure) [[unlikely]] {
-    if (is_cancellation(failure)) status_ = task_status::cancelled;
-    failure_ = std::move(failure);
-  }
   runtime_core& core = *home();
   home_.store(core.identity.word(), std::memory_order_release);
-  waiter* waiting = waiters_.exchange(ended_mark(), std::memory_order_seq_cst);
-  if (done_callbacks* const callbacks = callbacks_.load(std::memory_order_seq_cst)) [[unlikely]] {
-    if (callbacks->task_ended()) {
-      add_handle();  // as in add_done_callback()
-      core.tasks.add(here, 1);
-      core.jobs.submit(*callbacks);
-    }
+  lock();
+  if (has(requested) && !failure) [[unlikely]] {
+    // Since end_task() looked. cancel() has said that the task will be cancelled.
+    unlock();
+    failure = std::make_exception_ptr(magpie::cancelled(cancel_reason()));
+    lock();
+  }
+  std::uint64_t outcome = ended;
+  if (failure) [[unlikely]] {
+    outcome |= is_cancellation(failure) ? has_failed | was_cancelled : has_failed;
+    ::new (&failure_) std::exception_ptr(std::move(failure));
+  }
+  waiter* const waiting = std::exchange(waiters_, nullptr);
+  task_extras* const extras = extras_;
+  store((word(std::memory_order_relaxed) & ~(requested | locked)) | outcome);  // and unlocks
+  if (extras != nullptr && extras->callbacks.task_ended()) [[unlikely]] {
+    add_handle();  // as in add_done_callback()
+    core.tasks.add(here, 1);
+    core.jobs.submit(extras->callbacks);
   }
   // Each waiter holds a handle, so the state may go only if nobody waits.
   if (references().fetch_sub(still_running, std::memory_order_acq_rel) == still_running) dispose();
@@ -242,32 +310,47 @@ void task_state_base::finish(std::exception_ptr failure, worker& here) noexcept 
   core.tasks.remove(here);
 }
 
+void task_state_base::observe() noexcept {
+  const std::lock_guard guard(*this);
+  set(observed);
+}
+
 std::exception_ptr task_state_base::failure() {
-  if (!is_done()) throw_invalid_state("a task that is done");
-  observed_.store(true, std::memory_order_relaxed);
-  if (status_ == task_status::cancelled) std::rethrow_exception(failure_);
+  switch (status()) {
+    case task_status::pending:
+      throw_invalid_state("a task that is done");
+    case task_status::cancelled:
+      std::rethrow_exception(failure_);
+    case task_status::finished:
+      break;
+  }
+  if (!has(has_failed)) return nullptr;
+  observe();
   return failure_;
 }
 
-void task_state_base::rethrow_failure() {
-  observed_.store(true, std::memory_order_relaxed);
+void task_state_base::throw_instead_of_result() {
+  if (!is_done()) throw_invalid_state("a task that is done");
+  observe();
   std::rethrow_exception(failure_);
 }
 
 std::string task_state_base::name() const {
-  const std::lock_guard lock(name_lock(this));
+  auto& self = const_cast<task_state_base&>(*this);
+  const std::lock_guard guard(self);
   if (const std::string* const given = string_of(name_)) return *given;
   return "Task-" + std::to_string(name_ >> 1);
 }
 
 void task_state_base::set_name(std::string_view name) {
-  auto* const replacement = new std::string(name);
-  std::uint64_t replaced = 0;
+  auto* replacement = new std::string(name);
   {
-    const std::lock_guard lock(name_lock(this));
-    replaced = std::exchange(name_, reinterpret_cast<std::uintptr_t>(replacement));
+    const std::lock_guard guard(*this);
+    const std::uint64_t replaced = name_;
+    name_ = reinterpret_cast<std::uintptr_t>(replacement);
+    replacement = string_of(replaced);
   }
-  delete string_of(replaced);
+  delete replacement;
 }
 
 void task_state_base::report(const std::exception_ptr& error) const noexcept {
@@ -279,9 +362,7 @@ void task_state_base::report(const std::exception_ptr& error) const noexcept {
 }
 
 void task_state_base::dispose() noexcept {
-  const bool unobserved =
-      failure_ && status_ == task_status::finished && !observed_.load(std::memory_order_relaxed);
-  if (unobserved) report(failure_);
+  if (has(has_failed) && !has(was_cancelled | observed)) report(failure_);
   operations_.dispose(*this);
 }
 

@@ -8,4 +8,8 @@ void yield_awaiter::await_suspend(std::coroutine_handle<> suspended) {
   here.make_ready(resumption_);
 }
 
+void yield_awaiter::await_resume() {
+  if (resumption_.scope->is_requested()) resumption_.scope->deliver_or_pass(resumption_.coroutine);
+}
+
 }  // namespace magpie::detail

@@ -46,9 +46,13 @@ void worker_pool::stop() noexcept {
 }
 
 void worker_pool::submit(job* const* items, std::size_t count) noexcept {
-  const outside_call call(this);
   ready.push_shared(items, count);
   sleepers.notify();
+}
+
+void worker_pool::submit_from_outside(job* const* items, std::size_t count) noexcept {
+  const outside_call call(this);
+  submit(items, count);
 }
 
 bool worker_pool::has_work() const noexcept {
@@ -67,7 +71,7 @@ scheduler::scheduler(const options& settings)
 
 scheduler::~scheduler() = default;
 
-/// A worker that began no job since the last watch, and runs a task, has been in one job all the
+/// A worker that began no job since the last watch, and has a context, has been in one job all the
 /// while. If jobs are ready meanwhile, it may be the one that they wait for.
 bool worker_pool::watch(time_point now) {
   if (sleepers.all_are_idle()) return false;
@@ -75,17 +79,17 @@ bool worker_pool::watch(time_point now) {
   for (std::size_t i = 0; i < workers.size(); ++i) {
     worker_thread& each = workers[i];
     watched& seen = watched_[i];
-    // In this order: a task that is read before the job changes is not taken for the new job's.
-    void* const task = each.task();
+    // In this order: a context that is read before the job changes is not taken for the new job's.
+    void* const context = each.context();
     const std::uint64_t jobs_begun = each.jobs_begun();
-    if (jobs_begun != seen.jobs_begun || task == nullptr) {
+    if (jobs_begun != seen.jobs_begun || context == nullptr) {
       seen = {.jobs_begun = jobs_begun, .since = now};
       continue;
     }
     if (shared_work || each.has_ready_work()) each.ask_for_attention();
     if (now - seen.since >= long_runs_.limit && !seen.is_reported) {
       seen.is_reported = true;
-      long_runs_.report(owner_, task, now - seen.since);
+      long_runs_.report(owner_, context, now - seen.since);
     }
   }
   return true;
@@ -99,13 +103,13 @@ worker* scheduler::worker_here() const noexcept {
 void scheduler::submit(job& item) noexcept {
   if (worker* const here = worker_here()) return here->make_ready(item);
   job* const items[] = {&item};
-  pool_->submit(items, 1);
+  pool_->submit_from_outside(items, 1);
 }
 
 void scheduler::wake(job& item) noexcept {
   if (worker* const here = worker_here()) return here->make_ready_next(item);
   job* const items[] = {&item};
-  pool_->submit(items, 1);
+  pool_->submit_from_outside(items, 1);
 }
 
 void scheduler::submit_all(job& first) noexcept {
@@ -116,7 +120,7 @@ void scheduler::submit_all(job& first) noexcept {
     items[count++] = item;
     item = item->next;  // read before the submission: a worker may run it at once
     if (count == items.size() || item == nullptr)
-      pool_->submit(items.data(), std::exchange(count, 0));
+      pool_->submit_from_outside(items.data(), std::exchange(count, 0));
   }
 }
 

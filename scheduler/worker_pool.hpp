@@ -22,8 +22,10 @@ class worker_pool {
   worker_pool(const worker_pool&) = delete;
   worker_pool& operator=(const worker_pool&) = delete;
 
-  /// From outside: makes the jobs ready, in order, with one wake-up.
+  /// Makes the jobs ready, in order, with one wake-up. On a thread of the pool that is no worker,
+  /// or on any other.
   void submit(job* const* items, std::size_t count) noexcept;
+  void submit_from_outside(job* const* items, std::size_t count) noexcept;
 
   /// Any job that a worker could take, seen from a worker that has none itself.
   [[nodiscard]] bool has_work() const noexcept;

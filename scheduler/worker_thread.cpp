@@ -209,10 +209,12 @@ job* worker_thread::search() {
     pool_.timers.start_watch();
     return item;
   }
-  set_task(nullptr);
+  set_context(nullptr);
   pool_.sleepers.start_search();
   const auto has_work = [this] { return pool_.has_work(); };
   for (int looks_in_vain = 0;;) {
+    // Before the look: what was submitted before the stop is found by it.
+    const bool is_stopping = pool_.is_stopping();
     job* item = look_around(eagerness::asks);
     const bool sees_work = item == nullptr && has_work();
     // Who was asked all the while has not answered, or computes.
@@ -223,12 +225,11 @@ job* worker_thread::search() {
       return item;
     }
     looks_in_vain = sees_work ? 0 : looks_in_vain + 1;
-    if (looks_in_vain < looks_before_parking && !pool_.sleepers.all_are_idle() &&
-        !pool_.is_stopping()) {
+    if (looks_in_vain < looks_before_parking && !pool_.sleepers.all_are_idle() && !is_stopping) {
       count(counters_.naps);
       std::this_thread::sleep_for(nap_time);
     } else if (!sees_work) {
-      if (pool_.is_stopping()) {
+      if (is_stopping) {
         pool_.sleepers.end_search(has_work);
         return nullptr;
       }
@@ -323,7 +324,7 @@ void worker_thread::attend_if_asked() noexcept {
     return;
   attention_.store(false, std::memory_order_relaxed);
   ++attending_;
-  void* const interrupted = task();
+  void* const interrupted = context();
   const auto above = forks_.mark();
   for (std::size_t i = 0; i < handful; ++i) {
     job* item = next_in_fairness();
@@ -333,14 +334,14 @@ void worker_thread::attend_if_asked() noexcept {
       item->run(*item, *this);
     }
   }
-  set_task(interrupted);
+  set_context(interrupted);
   --attending_;
 }
 
 /// The lane is empty here: the call was in it, thieves take the oldest first, and what came after
 /// the call has been taken back. So what helping leaves there is helping's own.
 void worker_thread::help_until_done(forked_call& call) noexcept {
-  void* const waiting_task = task();
+  void* const waiting = context();
   eagerness how = eagerness::asks;
   int rounds_left = search_rounds;
   std::chrono::microseconds doze = shortest_doze;
@@ -370,7 +371,7 @@ void worker_thread::help_until_done(forked_call& call) noexcept {
       how = eagerness::insists;
     }
   }
-  set_task(waiting_task);
+  set_context(waiting);
 }
 
 worker_statistics worker_thread::statistics() {

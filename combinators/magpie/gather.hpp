@@ -43,6 +43,21 @@ inline worker& gathering_worker(bool all_valid) {
   return here;
 }
 
+/// For a gather's await_suspend: who has been asked to end starts no children.
+inline void check_before_children(const worker& here, std::coroutine_handle<> parent) {
+  cancel_scope& scope = this_scope(here);
+  if (scope.is_requested()) [[unlikely]]
+    scope.deliver_or_pass(parent);
+}
+
+/// For a gather's await_resume, when the children have ended.
+inline void rethrow_for_parent(const join& ended) {
+  cancel_scope& scope = ended.scope();
+  if (scope.is_requested()) [[unlikely]]
+    scope.deliver_or_pass(ended.parent().awaiter());
+  ended.rethrow_first_failure();
+}
+
 template <class... Ts>
 class gather_awaiter {
  public:
@@ -64,13 +79,14 @@ class gather_awaiter {
 
   [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<> parent) {
     worker& here = gathering_worker(all_valid(std::index_sequence_for<Ts...>()));
+    check_before_children(here, parent);
     join_.set_parent(continuation(parent));
     attach(std::index_sequence_for<Ts...>());
     return join_.start(here, frames_[0], sizeof...(Ts));
   }
 
   std::tuple<gathered<Ts>...> await_resume() {
-    join_.rethrow_first_failure();
+    rethrow_for_parent(join_);
     return take(std::index_sequence_for<Ts...>());
   }
 
@@ -130,12 +146,13 @@ class gather_range_awaiter {
     return tree_.size() == 0;
   }
 
-  [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<> parent) noexcept {
+  [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<> parent) {
+    check_before_children(worker::here(), parent);
     return tree_.start(parent);
   }
 
   auto await_resume() {
-    tree_.rethrow_first_failure();
+    if (const join* const topmost = tree_.topmost()) rethrow_for_parent(*topmost);
     if constexpr (!std::is_void_v<T>) {
       using element = std::conditional_t<std::is_reference_v<T>,
                                          std::reference_wrapper<std::remove_reference_t<T>>, T>;
@@ -165,6 +182,9 @@ class gather_range_awaiter {
 /// children fail: all the others run to their end all the same, then the failure that came first is
 /// rethrown; results and further failures are dropped with the frames. The children belong to the
 /// awaiting task: gather never returns while one of them runs.
+///
+/// Cancelling the awaiting task cancels the children, each at the place where it is suspended or at
+/// its next suspension; gather waits for all, then throws `cancelled`, whatever they made of it.
 ///
 /// Throws invalid_state outside of a task and for an empty child, before anything has started.
 /// Allocates nothing but what the results need. What a child did happens before gather returns.

@@ -7,24 +7,33 @@
 namespace magpie::detail {
 
 class join;
+class nested_scope;
 class task_state_base;
 
 /// The end of a spawned task's coroutine: its state takes what it left behind. `failure` lies in
 /// the ended frame, which is gone afterwards, and is empty for a result.
 void end_task(task_state_base& state, std::exception_ptr& failure) noexcept;
 
-/// What follows when a coroutine ends: its awaiter goes on, a join looks for what is left to do,
-/// or, for the coroutine of a spawned task, the task's state is told. One tagged word; frames,
-/// joins and states are at least 8-byte aligned, which leaves three bits for the tag.
+/// The body of a scope has ended: the coroutine to go on with. `failure` lies in its frame, which
+/// stays.
+[[nodiscard]] std::coroutine_handle<> end_body(nested_scope& scope) noexcept;
+
+/// What follows when a coroutine ends: its awaiter goes on, a join looks for what is left to do, a
+/// scope is left, or, for the coroutine of a spawned task, the task's state is told. One tagged
+/// word; frames, scopes and states are at least 8-byte aligned, which leaves three bits for the
+/// tag, and joins 16-byte aligned, for the mark of a child that has been told of a request to
+/// cancel.
 class continuation {
  public:
-  enum class child : std::uintptr_t { last = 2, earlier = 4 };
+  enum class child : std::uintptr_t { last = 2, earlier = 2 | 4 };
 
   continuation() noexcept = default;
   explicit continuation(std::coroutine_handle<> awaiter) noexcept
       : word_(reinterpret_cast<std::uintptr_t>(awaiter.address())) {}
   explicit continuation(task_state_base& spawned) noexcept
       : word_(reinterpret_cast<std::uintptr_t>(&spawned) | is_spawned) {}
+  explicit continuation(nested_scope& around) noexcept
+      : word_(reinterpret_cast<std::uintptr_t>(&around) | is_body) {}
   continuation(join& target, child which) noexcept
       : word_(reinterpret_cast<std::uintptr_t>(&target) | static_cast<std::uintptr_t>(which)) {}
 
@@ -39,14 +48,24 @@ class continuation {
 
   /// Null when no join follows.
   [[nodiscard]] join* target_join() const noexcept {
-    return (word_ & child_tag) != 0 ? reinterpret_cast<join*>(word_ & ~tag) : nullptr;
+    return (word_ & is_child) != 0 ? reinterpret_cast<join*>(word_ & ~(tag | told)) : nullptr;
   }
+
+  /// This is the first coroutine of its task.
+  [[nodiscard]] bool ends_task() const noexcept { return (word_ & tag) == is_spawned; }
+
+  /// For a child of a join: the mark that it was told of a request to cancel what the join is a
+  /// part of. Set by the child itself, read by what it awaits.
+  [[nodiscard]] bool was_told() const noexcept { return (word_ & told) != 0; }
+  void mark_told() noexcept { word_ |= told; }
 
  private:
   static constexpr std::uintptr_t is_spawned = 1;
-  static constexpr auto is_last = static_cast<std::uintptr_t>(child::last);
-  static constexpr auto child_tag = is_last | static_cast<std::uintptr_t>(child::earlier);
+  static constexpr std::uintptr_t is_child = 2;
+  static constexpr std::uintptr_t is_earlier = 4;  // of a child
+  static constexpr std::uintptr_t is_body = 4;     // of no child
   static constexpr std::uintptr_t tag = 7;
+  static constexpr std::uintptr_t told = 8;
 
   std::uintptr_t word_ = 0;
 };

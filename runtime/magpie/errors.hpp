@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -17,12 +18,21 @@ class invalid_state : public std::logic_error {
 /// handler for errors does not swallow it by accident.
 class cancelled {
  public:
-  explicit cancelled(std::string reason = {}) : reason_(std::move(reason)) {}
+  cancelled() noexcept = default;
+  explicit cancelled(std::string reason)
+      : reason_(std::make_shared<const std::string>(std::move(reason))) {}
+  /// Null for none.
+  explicit cancelled(std::shared_ptr<const std::string> reason) noexcept
+      : reason_(std::move(reason)) {}
 
-  [[nodiscard]] const std::string& reason() const noexcept { return reason_; }
+  /// What cancel() was given; empty when it was given nothing.
+  [[nodiscard]] const std::string& reason() const noexcept {
+    static const std::string none;
+    return reason_ ? *reason_ : none;
+  }
 
  private:
-  std::string reason_;
+  std::shared_ptr<const std::string> reason_;
 };
 
 }  // namespace magpie

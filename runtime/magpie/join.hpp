@@ -4,6 +4,7 @@
 #include <coroutine>
 #include <cstdint>
 #include <exception>
+#include <magpie/cancel_scope.hpp>
 #include <magpie/continuation.hpp>
 #include <magpie/job.hpp>
 #include <magpie/worker.hpp>
@@ -29,7 +30,7 @@ namespace magpie::detail {
 /// The order (first child first, the rest stealable) is that of R. Blumofe and C. Leiserson,
 /// Scheduling Multithreaded Computations by Work Stealing, 1994; the count without a lock that of
 /// F. Schmaus et al., Nowa: A Wait-Free Continuation-Stealing Concurrency Platform, IPDPS 2021.
-class join final : public job {
+class alignas(16) join final : public job {
  public:
   join() noexcept : job(&run_taken) {}
   join(const std::uintptr_t* children, std::uint32_t count) noexcept
@@ -47,6 +48,7 @@ class join final : public job {
     count_ = count;
   }
   void set_parent(continuation parent) noexcept { parent_ = parent; }
+  [[nodiscard]] const continuation& parent() const noexcept { return parent_; }
 
   [[nodiscard]] static std::uintptr_t child_frame(std::coroutine_handle<> frame) noexcept {
     return reinterpret_cast<std::uintptr_t>(frame.address());
@@ -65,7 +67,7 @@ class join final : public job {
   [[nodiscard, gnu::always_inline]] std::coroutine_handle<> start(worker& here,
                                                                   std::uintptr_t first,
                                                                   std::uint32_t count) noexcept {
-    task_ = here.task();
+    context_ = here.context();
     next_ = 1;
     if (count != 1) {
       const auto forked = here.fork(*this);
@@ -77,6 +79,11 @@ class join final : public job {
 
   /// The same, out of line.
   [[nodiscard]] static std::coroutine_handle<> start_below(join& below, worker& here) noexcept;
+
+  /// What the parent runs in, once started.
+  [[nodiscard]] cancel_scope& scope() const noexcept {
+    return *static_cast<cancel_scope*>(context_);
+  }
 
   /// For await_resume of the parent: throws the failure that came first.
   void rethrow_first_failure() const {
@@ -126,7 +133,7 @@ class join final : public job {
   static void run_taken(job& self, worker& here) noexcept;
 
   continuation parent_;
-  void* task_;  // set by the start
+  void* context_;  // of the parent, and so of the children; set by the start
   const std::uintptr_t* children_ = nullptr;
   // The first child that has not been started, and how often the rest has been taken: both belong
   // to whoever has the rest, and go over with it through the lanes.
@@ -146,14 +153,15 @@ class join final : public job {
 [[gnu::always_inline]] inline std::coroutine_handle<> continuation::proceed(
     std::exception_ptr& failure) const noexcept {
   if (is_awaiter()) return awaiter();
-  if ((word_ & is_spawned) != 0) {
-    end_task(*reinterpret_cast<task_state_base*>(word_ & ~tag), failure);
-    return std::noop_coroutine();
+  if ((word_ & is_child) != 0) {
+    join& target = *target_join();
+    if (failure) [[unlikely]]
+      target.note_failure(failure);
+    return (word_ & is_earlier) != 0 ? target.earlier_child_ended() : target.last_child_ended();
   }
-  join& target = *reinterpret_cast<join*>(word_ & ~tag);
-  if (failure) [[unlikely]]
-    target.note_failure(failure);
-  return (word_ & is_last) != 0 ? target.last_child_ended() : target.earlier_child_ended();
+  if ((word_ & is_body) != 0) return end_body(*reinterpret_cast<nested_scope*>(word_ & ~tag));
+  end_task(*reinterpret_cast<task_state_base*>(word_ & ~tag), failure);
+  return std::noop_coroutine();
 }
 
 }  // namespace magpie::detail

@@ -29,10 +29,8 @@ class join_tree {
   /// Returns the first coroutine to resume. This object stays until the parent is resumed.
   [[nodiscard]] std::coroutine_handle<> start(std::coroutine_handle<> parent) noexcept;
 
-  /// For await_resume of the parent: throws the failure that came first.
-  void rethrow_first_failure() const {
-    if (topmost_ != nullptr) topmost_->rethrow_first_failure();
-  }
+  /// Null when there are no children.
+  [[nodiscard]] const join* topmost() const noexcept { return topmost_; }
 
  private:
   static constexpr std::size_t run_length = 16;

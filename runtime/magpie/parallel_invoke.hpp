@@ -34,8 +34,8 @@ template <class Function>
 template <class Function>
 class invocation final : public forked_call {
  public:
-  invocation(Function& called, void* task) noexcept
-      : forked_call(&run_stolen), function_(called), task_(task) {}
+  invocation(Function& called, void* context) noexcept
+      : forked_call(&run_stolen), function_(called), context_(context) {}
   invocation(const invocation&) = delete;
   invocation& operator=(const invocation&) = delete;
 
@@ -64,7 +64,7 @@ class invocation final : public forked_call {
   static void run_stolen(job& self, worker& thief) noexcept {
     auto& stolen = static_cast<invocation&>(self);
     stolen.begin(thief);
-    thief.set_task(stolen.task_);
+    thief.set_context(stolen.context_);
     stolen.call();
     stolen.end();
   }
@@ -82,7 +82,7 @@ class invocation final : public forked_call {
   }
 
   Function& function_;
-  void* const task_;
+  void* const context_;
   std::exception_ptr failure_;
   result_slot<typename stored_result<invoked<Function>>::type> result_;
 };
@@ -91,7 +91,7 @@ template <class First, class Second>
 std::tuple<invoked<First>, invoked<Second>> invoke_both(worker& here, First& first,
                                                         Second& second) {
   using result = std::tuple<invoked<First>, invoked<Second>>;
-  invocation<Second> offered(second, here.task());
+  invocation<Second> offered(second, here.context());
   const auto forked = here.fork(offered);
   // Without memory to offer it, one after the other.
   const bool is_offered =

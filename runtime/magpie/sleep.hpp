@@ -2,7 +2,7 @@
 
 #include <coroutine>
 #include <magpie/clock.hpp>
-#include <magpie/resumption.hpp>
+#include <magpie/leaf_wait.hpp>
 #include <magpie/timer.hpp>
 #include <type_traits>
 
@@ -10,23 +10,25 @@ namespace magpie {
 
 namespace detail {
 
-class sleep_awaiter {
+class sleep_awaiter : private leaf_wait {
  public:
-  explicit sleep_awaiter(time_point deadline) noexcept : deadline_(deadline) {}
-  sleep_awaiter(const sleep_awaiter&) = delete;
-  sleep_awaiter& operator=(const sleep_awaiter&) = delete;
+  explicit sleep_awaiter(time_point deadline) noexcept
+      : leaf_wait(&tell<sleep_awaiter>), deadline_(deadline) {}
 
   [[nodiscard]] bool await_ready() const {
     static_cast<void>(this_worker("a sleep to be awaited in a task on a runtime"));
     return false;
   }
-  void await_suspend(std::coroutine_handle<> suspended);
-  void await_resume() const;
+  [[nodiscard]] bool await_suspend(std::coroutine_handle<> suspended);
+  void await_resume();
 
  private:
+  friend leaf_wait;
+
+  [[nodiscard]] bool withdraw() noexcept;
+
   const time_point deadline_;
-  resumption resumption_;
-  timer timer_{resumption_};
+  timer timer_{*this};
 };
 
 /// Any duration in nanoseconds, rounded up, so that no sleep is shorter than was asked; what is
@@ -46,8 +48,9 @@ template <class Rep, class Period>
 /// longer by at most a tick of 66 us and the wake-up. A deadline that has passed already yields
 /// once. The wait allocates nothing.
 ///
-/// Throws invalid_state outside of a task, and `cancelled` when the runtime is destroyed meanwhile.
-/// In asyncio: `await asyncio.sleep(...)`.
+/// A cancel wakes the task at once and frees the timer. Throws `cancelled` then and when the
+/// runtime is destroyed meanwhile, invalid_state outside of a task. In asyncio: `await
+/// asyncio.sleep(...)`.
 [[nodiscard]] inline detail::sleep_awaiter sleep_until(time_point deadline) noexcept {
   return detail::sleep_awaiter(deadline);
 }

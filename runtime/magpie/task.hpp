@@ -61,6 +61,7 @@ class promise_base {
 
   /// Set once, before the task is started.
   void set_continuation(continuation then) noexcept { then_ = then; }
+  [[nodiscard]] continuation& then() noexcept { return then_; }
 
   /// After the end. The exception leaves the frame with its one consumer.
   void rethrow_failure() {
@@ -81,6 +82,8 @@ class promise final : public promise_base {
  public:
   static_assert(!std::is_rvalue_reference_v<T>,
                 "a task returns a value, an lvalue reference or void");
+  static_assert(alignof(T) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__,
+                "the frame that holds a task's result is aligned like memory of operator new");
 
   [[nodiscard]] task<T> get_return_object() noexcept;
 
@@ -138,7 +141,11 @@ class task_awaiter {
     return false;
   }
 
-  [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<> awaiter) noexcept {
+  /// Only a task can await a task: who looks for what a coroutine is a part of goes from promise to
+  /// promise.
+  template <class U>
+  [[nodiscard]] std::coroutine_handle<> await_suspend(
+      std::coroutine_handle<promise<U>> awaiter) noexcept {
     child_.promise().set_continuation(continuation(awaiter));
     return child_;
   }

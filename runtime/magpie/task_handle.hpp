@@ -4,7 +4,7 @@
 #include <exception>
 #include <magpie/check.hpp>
 #include <magpie/errors.hpp>
-#include <magpie/resumption.hpp>
+#include <magpie/leaf_wait.hpp>
 #include <magpie/task.hpp>
 #include <magpie/task_state.hpp>
 #include <string>
@@ -50,6 +50,24 @@ class any_task_handle {
   [[nodiscard]] bool cancelled() const noexcept { return status() == task_status::cancelled; }
 
   [[nodiscard]] task_status status() const noexcept { return state().status(); }
+
+  /// Asks the task to end: throws `cancelled` with this reason at the place where it is suspended,
+  /// or at its next suspension; a task that has not begun never does. What it awaits is asked to
+  /// end first: a task whose handle it awaits, the children of a gather. It is no order: the task
+  /// ends when it has cleaned up, and may go on instead.
+  ///
+  /// Returns false when the task has ended already, and then nothing happens; else true, and then a
+  /// task that returns without having been told ends as cancelled. Several requests before the
+  /// first is delivered are delivered once. Any thread. Throws std::bad_alloc when there is no
+  /// memory for the reason, and then has done nothing. In asyncio: `task.cancel(reason)`.
+  bool cancel(std::string_view reason = {}) const { return state().cancel(reason); }
+
+  /// How many requests to cancel have come, less those taken back by uncancel().
+  [[nodiscard]] unsigned cancelling() const noexcept { return state().cancelling(); }
+
+  /// Takes back one request, if there is one and the task has not ended; returns what remains. When
+  /// that is 0, a request that has not been delivered yet never will be.
+  unsigned uncancel() const noexcept { return state().uncancel(); }
 
   /// What the task threw, or null when it has a result; counts as observing the failure. Throws
   /// invalid_state before the end, and `cancelled` when the task was cancelled.
@@ -112,36 +130,42 @@ struct handle_access {
   }
 };
 
-/// Awaits the end of a spawned task.
-class handle_awaiter_base {
+/// Awaits the end of a spawned task. A request to cancel is passed on to that task, whose end then
+/// comes as the answer.
+class handle_awaiter_base : private leaf_wait {
  public:
-  handle_awaiter_base(const handle_awaiter_base&) = delete;
-  handle_awaiter_base& operator=(const handle_awaiter_base&) = delete;
-
   [[nodiscard]] bool await_ready() const {
     const worker& here = this_worker("a handle to be awaited in a task on a runtime");
-    if (here.task() == &awaited_) [[unlikely]]
+    if (&this_scope(here).root() == &awaited_) [[unlikely]]
       throw_invalid_state("a task to await another task, not itself");
     return awaited_.is_done();
   }
 
  protected:
-  explicit handle_awaiter_base(task_state_base& awaited) noexcept : awaited_(awaited) {}
+  explicit handle_awaiter_base(task_state_base& awaited) noexcept
+      : leaf_wait(&pass_on), awaited_(awaited) {}
   ~handle_awaiter_base() = default;
 
   /// Whoever calls this has a handle of the task until it is resumed.
-  [[nodiscard]] bool suspend(std::coroutine_handle<> suspended) noexcept {
-    resumption_.prepare(suspended, worker::here());
-    return awaited_.add_waiter(resumption_) == task_state_base::wait_result::registered;
+  [[nodiscard]] bool suspend_until_end(std::coroutine_handle<> suspended) noexcept;
+
+  /// For await_resume.
+  void resume_after_end() {
+    if (has_suspended()) resume_from_wait();
   }
 
-  /// That suspend() has been called.
-  [[nodiscard]] bool has_suspended() const noexcept { return resumption_.coroutine != nullptr; }
+  /// That suspend_until_end() has been called.
+  [[nodiscard]] bool has_suspended() const noexcept { return coroutine != nullptr; }
 
   task_state_base& awaited_;
 
  private:
-  resumption resumption_;
+  static void pass_on(scope_member& self, cancel_round& round) noexcept;
+  void resume_from_wait();
+
+  // Guarded by the scope's lock.
+  std::uint64_t passed_round_ = 0;  // the last round that was passed on
+  std::uint64_t passed_on_ = 0;     // the requests that it was about
 };
 
 /// What result() and co_await of an lvalue give.
@@ -169,10 +193,11 @@ class taking_handle_awaiter;
 ///
 /// `co_await handle` waits until the task has ended and gives a reference to the result, which
 /// lives as long as any handle does, or throws what the task threw; any number of tasks may await
-/// the same handle, and all get the same outcome. `co_await std::move(handle)` (or of a temporary)
-/// gives the result itself: moved out if this is the last handle, a copy otherwise; when there are
-/// other handles and the type cannot be copied, it throws invalid_state. A task that awaits itself
-/// gets invalid_state.
+/// the same handle, and all get the same outcome. Cancelling who awaits cancels the task; and who
+/// awaits is cancelled itself only if the task ended before it was asked to. `co_await
+/// std::move(handle)` (or of a temporary) gives the result itself: moved out if this is the last
+/// handle, a copy otherwise; when there are other handles and the type cannot be copied, it throws
+/// invalid_state. A task that awaits itself gets invalid_state.
 template <class T = void>
 class task_handle : public any_task_handle {
  public:
@@ -241,10 +266,11 @@ class shared_handle_awaiter final : public handle_awaiter_base {
 
   [[nodiscard]] bool await_suspend(std::coroutine_handle<> suspended) noexcept {
     awaited_.add_handle();
-    return suspend(suspended);
+    return suspend_until_end(suspended);
   }
 
   typename result_reference<T>::type await_resume() {
+    resume_after_end();
     awaited_.require_result();
     if constexpr (!std::is_void_v<T>) return static_cast<task_state<T>&>(awaited_).result();
   }
@@ -257,10 +283,13 @@ class taking_handle_awaiter final : public handle_awaiter_base {
       : handle_awaiter_base(handle_access::state(awaited)), handle_(std::move(awaited)) {}
 
   [[nodiscard]] bool await_suspend(std::coroutine_handle<> suspended) noexcept {
-    return suspend(suspended);
+    return suspend_until_end(suspended);
   }
 
-  T await_resume() const { return take_result(handle_); }
+  T await_resume() {
+    resume_after_end();
+    return take_result(handle_);
+  }
 
  private:
   const task_handle<T> handle_;

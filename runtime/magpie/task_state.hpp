@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <magpie/cancel_scope.hpp>
 #include <magpie/resumption.hpp>
 #include <magpie/slot_pool.hpp>
 #include <magpie/task.hpp>
@@ -44,13 +45,14 @@ enum class done_callback_id : std::uint64_t {};
 
 namespace detail {
 
-class done_callbacks;
 class runtime_core;
+struct task_extras;
 
 /// What the runtime knows of a spawned task: its life outlasts the coroutine's frame, which is
-/// destroyed when the task ends, and lasts until the last handle is gone. It lies in a slot, whose
-/// references are its own. runtime/README.md draws the states.
-class task_state_base : public job {
+/// destroyed when the task ends, and lasts until the last handle is gone. It is the scope of the
+/// task as a whole, and that scope's lock guards it. It lies in a slot, whose references are its
+/// own. runtime/README.md draws the states.
+class task_state_base : public job, public cancel_scope {
  public:
   task_state_base(const task_state_base&) = delete;
   task_state_base& operator=(const task_state_base&) = delete;
@@ -58,10 +60,12 @@ class task_state_base : public job {
   // Ended or not.
 
   [[nodiscard]] bool is_done() const noexcept {
-    return waiters_.load(std::memory_order_seq_cst) == ended_mark();
+    return (word(std::memory_order_acquire) & ended) != 0;
   }
   [[nodiscard]] task_status status() const noexcept {
-    return is_done() ? status_ : task_status::pending;
+    const std::uint64_t seen = word(std::memory_order_acquire);
+    if ((seen & ended) == 0) return task_status::pending;
+    return (seen & was_cancelled) != 0 ? task_status::cancelled : task_status::finished;
   }
 
   enum class wait_result { registered, already_done };
@@ -76,11 +80,33 @@ class task_state_base : public job {
   [[nodiscard]] std::exception_ptr failure();
   /// After the end: throws invalid_state before it, the task's own exception after a failure.
   void require_result() {
-    if (!is_done()) [[unlikely]]
-      throw_invalid_state("a task that is done");
-    if (failure_) [[unlikely]]
-      rethrow_failure();
+    const std::uint64_t seen = word(std::memory_order_acquire);
+    if ((seen & (ended | has_failed)) != ended) [[unlikely]]
+      throw_instead_of_result();
   }
+
+  // To cancel. Any thread at any time.
+
+  /// False when the task has ended. Throws std::bad_alloc when there is a reason, and then has done
+  /// nothing.
+  bool cancel(std::string_view reason);
+  /// How often the task was asked to end, less what was taken back.
+  [[nodiscard]] unsigned cancelling() const noexcept {
+    return static_cast<unsigned>(word(std::memory_order_relaxed) / one_request);
+  }
+  /// Takes one request back; returns what remains.
+  unsigned uncancel() noexcept;
+  /// Null for none.
+  [[nodiscard]] std::shared_ptr<const std::string> cancel_reason() noexcept;
+
+  /// For a member of another task's scope, whose lock is held, that waits for this task.
+  enum class passing { passed_on, already_done, lock_not_free };
+  [[nodiscard]] passing try_pass_on(cancel_round& round) noexcept;
+
+  // For a round, which links by `next`: a task that has begun is in no queue.
+
+  [[nodiscard]] bool enter_list() noexcept;
+  void leave_list() noexcept;
 
   /// The done callbacks. Any thread at any time.
   done_callback_id add_done_callback(done_callback callback);
@@ -127,10 +153,11 @@ class task_state_base : public job {
   };
 
   task_state_base(const operations& typed, std::coroutine_handle<> frame) noexcept
-      : job(&run_first), frame_(frame), operations_(typed) {}
+      : job(&run_first), cancel_scope(kind::task), operations_(typed), frame_(frame) {}
   ~task_state_base();
 
-  std::coroutine_handle<> frame_;  // until the end
+  /// The first step has not begun, or the task has not ended.
+  [[nodiscard]] std::coroutine_handle<> frame() const noexcept { return frame_; }
 
  private:
   friend class new_tasks;
@@ -143,10 +170,6 @@ class task_state_base : public job {
   void drop(std::uint64_t reference) noexcept {
     if (references().fetch_sub(reference, std::memory_order_acq_rel) == reference) dispose();
   }
-
-  // Its address marks the end in waiters_.
-  static waiter end_of_list_;
-  [[nodiscard]] static waiter* ended_mark() noexcept { return &end_of_list_; }
 
   // Handles in the low 48 bits, visits in the next 15, still_running until the task has ended; zero
   // disposes of the state.
@@ -163,42 +186,32 @@ class task_state_base : public job {
 
   static void run_first(job& self, worker& here) noexcept;
   void finish(std::exception_ptr failure, worker& here) noexcept;
-  [[noreturn]] void rethrow_failure();
+  [[noreturn]] void throw_instead_of_result();
+  void observe() noexcept;
   void dispose() noexcept;
-  [[nodiscard]] done_callbacks& callbacks();
+  void ask_to_end(cancel_round& round) noexcept;
+  [[nodiscard]] task_extras& extras();
 
   const operations& operations_;
 
-  // null: running, nobody waits. A waiter: running, head of the list of waiters, newest first.
-  //   ended_mark(): ended; for ever.
-  // add_waiter pushes (release, so that the worker that ends the task sees the waiter); finish
-  // exchanges in the mark, which publishes the outcome to whoever sees it and leaves the list to
-  // the exchanging thread alone. Nodes are only ever taken all at once, so the push has no ABA
-  // problem. The exchange and is_done() are seq_cst for the sake of callbacks_.
-  std::atomic<waiter*> waiters_{nullptr};
-
-  // The outcome's error: written before the end is published.
-  std::exception_ptr failure_;
-
-  // null, then for good the object that holds the done callbacks: moved once, by compare-exchange.
-  // finish stores the end and then looks here; add_done_callback stores here and then looks for the
-  // end: all four seq_cst, so that at least one of them sees the other.
-  std::atomic<done_callbacks*> callbacks_{nullptr};
+  // Of a task that has not ended, its first coroutine; then its failure, if it has one: see the
+  // scope's word. Written before the end is published.
+  union {
+    std::coroutine_handle<> frame_;
+    std::exception_ptr failure_;
+  };
 
   // The address of the runtime's core while the task runs, which keeps it alive; then what of the
   // runtime is still of interest when it may be gone: runtime_identity. Written by prepare() and,
   // before the end is published, by finish(). Read by anybody with a handle.
   std::atomic<std::uint64_t> home_{0};
 
-  // The name of a task that was given one, owned; else its number: see task_name. Guarded by a
-  // lock, see name().
-  std::uint64_t name_ = 0;
+  // Guarded by the scope's lock.
 
-  // Written before the end is published.
-  task_status status_ = task_status::pending;
-  // false -> true by whoever takes or hands over the failure; a failure dropped without is
-  // reported.
-  std::atomic<bool> observed_{false};
+  waiter* waiters_ = nullptr;  // until the end, newest first
+  // The name of a task that was given one, owned; else its number: see task_name.
+  std::uint64_t name_ = 0;
+  task_extras* extras_ = nullptr;  // what few tasks have; owned; made when first needed
 };
 
 /// Tasks on their way to being launched together.
@@ -279,7 +292,7 @@ class task_state final : public task_state_base {
   /// the task ends and not when the last handle does.
   static std::exception_ptr end(task_state_base& ended, std::exception_ptr& failure) noexcept {
     auto& self = static_cast<task_state&>(ended);
-    auto frame = std::coroutine_handle<promise<T>>::from_address(self.frame_.address());
+    auto frame = std::coroutine_handle<promise<T>>::from_address(self.frame().address());
     std::exception_ptr error = std::move(failure);
     if (!error) {
       try {
@@ -288,7 +301,6 @@ class task_state final : public task_state_base {
         error = std::current_exception();
       }
     }
-    self.frame_ = nullptr;
     frame.destroy();
     return error;
   }

@@ -18,7 +18,7 @@ class yield_awaiter {
     return false;
   }
   void await_suspend(std::coroutine_handle<> suspended);
-  void await_resume() const noexcept {}
+  void await_resume();
 
  private:
   resumption resumption_;
@@ -28,7 +28,8 @@ class yield_awaiter {
 
 /// Awaited, lets the other ready tasks of this worker go first: the task goes to the end of the
 /// worker's ready lane. Work that other threads have submitted gets in too, if not at each yield.
-/// Throws invalid_state outside of a task. Allocates nothing but what the lane needs to grow.
+/// Throws `cancelled` when the task has been asked to end, before or after that, and invalid_state
+/// outside of a task. Allocates nothing but what the lane needs to grow.
 /// In asyncio: `await asyncio.sleep(0)`.
 [[nodiscard]] inline detail::yield_awaiter yield() noexcept { return {}; }
 

@@ -19,10 +19,10 @@ enum class pinning { none, one_processor_each };
 class scheduler {
  public:
   /// What is told of a worker that has been running one job for at least `limit`, once for each
-  /// such run, on the timekeeper's thread: the worker's word, see worker::task(), as it was a
+  /// such run, on the timekeeper's thread: the worker's word, see worker::context(), as it was a
   /// moment ago.
   struct long_run_watch {
-    using function = void (*)(void* owner, void* task, duration so_far);
+    using function = void (*)(void* owner, void* context, duration so_far);
 
     duration limit = duration::max();
     function report = nullptr;

@@ -76,10 +76,11 @@ class worker : public thread_record {
   [[nodiscard]] scheduler& home() const noexcept { return home_; }
   [[nodiscard]] std::size_t index() const noexcept { return index_; }
 
-  /// One word for the layer above: the task that runs now, whatever that is. Each job that resumes
-  /// a task sets it first. Other threads may read it, and learn what was true a moment ago.
-  [[nodiscard]] void* task() const noexcept { return task_.load(std::memory_order_relaxed); }
-  void set_task(void* running) noexcept { task_.store(running, std::memory_order_relaxed); }
+  /// One word for the layer above: what the code that runs now is a part of; null for nothing. Each
+  /// job that resumes something sets it first. Other threads may read it, and learn what was true a
+  /// moment ago.
+  [[nodiscard]] void* context() const noexcept { return context_.load(std::memory_order_relaxed); }
+  void set_context(void* running) noexcept { context_.store(running, std::memory_order_relaxed); }
 
  protected:
   worker(scheduler& home, std::size_t index, const std::atomic<std::int64_t>& idle) noexcept
@@ -91,7 +92,7 @@ class worker : public thread_record {
   fork_lane forks_;
 
  private:
-  std::atomic<void*> task_{nullptr};  // written by this worker only
+  std::atomic<void*> context_{nullptr};  // written by this worker only
   scheduler& home_;
   const std::size_t index_;
   const std::atomic<std::int64_t>& idle_;

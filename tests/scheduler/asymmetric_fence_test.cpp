@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <random>
@@ -36,7 +37,9 @@ void spin(std::uint64_t turns) {
 
 void wait_for(const std::atomic<std::size_t>& counter, std::size_t wanted) {
   for (unsigned look = 0; counter.load(std::memory_order_acquire) < wanted; ++look) {
-    if (look > 1000) std::this_thread::yield();
+    // No yield(): beside other programs it costs a time slice, by the end of which the other side
+    // has given its own processor away, so that the two never meet.
+    if (look > 20'000) std::this_thread::sleep_for(std::chrono::microseconds(1));
   }
 }
 

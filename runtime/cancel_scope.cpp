@@ -1,0 +1,243 @@
+#include <magpie/cancel_scope.hpp>
+
+#include <bit>
+#include <magpie/errors.hpp>
+#include <magpie/join.hpp>
+#include <magpie/task_state.hpp>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+namespace magpie::detail {
+
+namespace {
+
+/// Every coroutine that awaits in a task is a task's: task_awaiter takes no other.
+promise_base& promise_of(std::coroutine_handle<> frame) noexcept {
+  return std::coroutine_handle<promise_base>::from_address(frame.address()).promise();
+}
+
+/// The way from a coroutine up to its task: what it is awaited by, and so on.
+class way_up {
+ public:
+  way_up(std::coroutine_handle<> from, cancel_scope& scope) noexcept
+      : coroutine_(&promise_of(from)), scope_(&scope) {}
+
+  enum class stop {
+    join,   // coroutine() is a child of a join
+    scope,  // coroutine() is the body of scope()
+    task,   // coroutine() is the first of its task
+  };
+
+  /// Up to the next place that matters, from coroutine() on.
+  [[nodiscard]] stop climb() noexcept {
+    for (;;) {
+      const continuation& then = coroutine_->then();
+      if (then.is_awaiter()) {
+        coroutine_ = &promise_of(then.awaiter());
+      } else if (then.target_join() != nullptr) {
+        return stop::join;
+      } else {
+        return then.ends_task() ? stop::task : stop::scope;
+      }
+    }
+  }
+
+  /// From a stop at a join to the coroutine that awaits the join.
+  void leave_join() noexcept {
+    const continuation* then = &coroutine_->then();
+    while (const join* const above = then->target_join()) then = &above->parent();
+    coroutine_ = &promise_of(then->awaiter());
+  }
+  void leave_scope() noexcept {
+    const auto& left = static_cast<const nested_scope&>(*scope_);
+    scope_ = &left.parent();
+    coroutine_ = &promise_of(left.awaiter());
+  }
+
+  [[nodiscard]] promise_base& coroutine() const noexcept { return *coroutine_; }
+  [[nodiscard]] cancel_scope& scope() const noexcept { return *scope_; }
+
+ private:
+  promise_base* coroutine_;
+  cancel_scope* scope_;
+};
+
+/// Whether this child of a join, or what the join is a part of, has been told.
+bool was_told(way_up way) noexcept {
+  for (;;) {
+    switch (way.climb()) {
+      case way_up::stop::join:
+        if (way.coroutine().then().was_told()) return true;
+        way.leave_join();
+        break;
+      case way_up::stop::scope:
+        way.leave_scope();
+        break;
+      case way_up::stop::task:
+        return false;
+    }
+  }
+}
+
+}  // namespace
+
+void cancel_scope::lock_slowly() noexcept {
+  constexpr int patience = 100;
+  int rounds = 0;
+  do {
+    while (has(locked)) {
+      if (++rounds > patience) std::this_thread::yield();
+    }
+  } while (!try_lock());
+}
+
+std::uint64_t cancel_scope::requests() const noexcept {
+  std::uint64_t found = 0;
+  const cancel_scope* scope = this;
+  for (std::uint64_t bit = 1;; bit = std::rotl(bit, 1)) {
+    const std::uint64_t seen = scope->word(std::memory_order_acquire);
+    if ((seen & requested) != 0) found |= bit;
+    if ((seen & within) == 0) return found;
+    scope = &static_cast<const nested_scope*>(scope)->parent();
+  }
+}
+
+task_state_base& cancel_scope::root() noexcept {
+  cancel_scope* scope = this;
+  while (scope->has(within)) scope = &static_cast<nested_scope*>(scope)->parent();
+  return static_cast<task_state_base&>(*scope);
+}
+
+void cancel_scope::tell_members(cancel_round& round) noexcept {
+  for (scope_member* each = members_; each != nullptr;) {
+    scope_member* const following = each->next_;  // read first: a wait that is woken is unlinked
+    each->tell_(*each, round);
+    each = following;
+  }
+}
+
+bool cancel_scope::take_request() noexcept {
+  const std::lock_guard guard(*this);
+  const bool was_requested = has(requested);
+  clear(requested);
+  return was_requested;
+}
+
+/// Requests are delivered from the inside out. The coroutine takes those of the scopes that it
+/// alone runs in. What is asked of a scope around the join that it is a child of concerns the other
+/// children as well: it stands until the join's parent is told, and meanwhile each child is told
+/// once, of which its mark is kept in its promise; so that a child may await what it needs to clean
+/// up. A coroutine that was made by one which had been told is not told of the same: hence the look
+/// at all marks above.
+cancel_scope::delivery cancel_scope::deliver(std::coroutine_handle<> at) noexcept {
+  delivery due = delivery::none;
+  for (way_up way(at, *this);;) {
+    switch (way.climb()) {
+      case way_up::stop::task:
+        return way.scope().take_request() ? delivery::from_task : due;
+      case way_up::stop::scope:
+        if (way.scope().take_request()) due = delivery::from_scope;
+        way.leave_scope();
+        break;
+      case way_up::stop::join:
+        if (way.scope().is_requested() && !detail::was_told(way)) {
+          way.coroutine().then().mark_told();
+          return way.scope().root().has(requested) ? delivery::from_task : delivery::from_scope;
+        }
+        return due;
+    }
+  }
+}
+
+void cancel_scope::throw_cancelled(delivery due) {
+  if (due != delivery::from_task) throw magpie::cancelled();
+  throw magpie::cancelled(root().cancel_reason());
+}
+
+bool cancel_scope::contains(const void* other) noexcept {
+  if (this == other) return true;
+  const std::lock_guard guard(*this);
+  for (scope_member* each = members_; each != nullptr; each = each->next_) {
+    if (each->tell_ == &nested_scope::tell_nested &&
+        static_cast<nested_scope*>(each)->contains(other)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+void nested_scope::enter(std::coroutine_handle<> awaiting, end_function when_ended) noexcept {
+  worker& here = worker::here();
+  parent_ = static_cast<cancel_scope*>(here.context());
+  awaiter_ = awaiting;
+  when_ended_ = when_ended;
+  {
+    const std::lock_guard guard(*parent_);
+    parent_->link(*this);
+  }
+  here.set_context(static_cast<cancel_scope*>(this));
+}
+
+void nested_scope::leave() noexcept {
+  worker::here().set_context(parent_);
+  const std::lock_guard guard(*parent_);
+  parent_->unlink(*this);
+}
+
+std::coroutine_handle<> end_body(nested_scope& scope) noexcept { return scope.body_ended(); }
+
+void nested_scope::request() noexcept {
+  cancel_round round;
+  {
+    const std::lock_guard guard(static_cast<cancel_scope&>(*this));
+    set(requested);
+  }
+  round.tell_all(*this);
+  round.run();
+}
+
+void nested_scope::tell_nested(scope_member& self, cancel_round& round) noexcept {
+  cancel_scope& scope = static_cast<nested_scope&>(self);
+  const std::lock_guard guard(scope);
+  scope.tell_members(round);
+}
+
+cancel_round::cancel_round(std::shared_ptr<const std::string> why) noexcept
+    : number_([] {
+        static std::atomic<std::uint64_t> next{1};
+        return next.fetch_add(1, std::memory_order_relaxed);
+      }()),
+      reason_(std::move(why)) {}
+
+template <class Scope>
+void cancel_round::tell_all(Scope& scope) noexcept {
+  for (;;) {
+    must_come_again_ = false;
+    {
+      const std::lock_guard guard(static_cast<cancel_scope&>(scope));
+      scope.tell_members(*this);
+    }
+    if (!must_come_again_) return;
+    std::this_thread::yield();
+  }
+}
+
+void cancel_round::add(task_state_base& task) noexcept {
+  // Another round that has it in its list will come to it.
+  if (!task.has_members() || !task.enter_list()) return;
+  task.add_handle();
+  task.next = first_;
+  first_ = &task;
+}
+
+void cancel_round::run() noexcept {
+  while (task_state_base* const task = first_) {
+    first_ = static_cast<task_state_base*>(task->next);
+    task->leave_list();
+    tell_all(*task);
+    task->drop_handle();
+  }
+}
+
+}  // namespace magpie::detail

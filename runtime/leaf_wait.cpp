@@ -1,0 +1,51 @@
+#include <magpie/leaf_wait.hpp>
+
+#include <mutex>
+
+#include "runtime/runtime_core.hpp"
+
+namespace magpie::detail {
+
+bool leaf_wait::lock_to_wait(std::coroutine_handle<> suspended) noexcept {
+  prepare(suspended, worker::here());
+  // Requests that this coroutine has been told of already: it cleans up, and may wait for that. A
+  // request that comes between the look and the lock shows in the comparison.
+  std::uint64_t told = 0;
+  for (;;) {
+    scope->lock();
+    const std::uint64_t now = scope->requests();
+    if (now == told) [[likely]]
+      return true;
+    scope->unlock();
+    found_ = scope->deliver(suspended);
+    if (found_ != cancel_scope::delivery::none) return false;
+    told = now;
+  }
+}
+
+std::uint64_t leaf_wait::leave_scope() noexcept {
+  if (is_in_scope_) {
+    const std::lock_guard guard(*scope);
+    leave_locked_scope();
+    return scope->requests();
+  }
+  return scope->requests();
+}
+
+void leaf_wait::resume() {
+  if (found_ != cancel_scope::delivery::none) scope->throw_cancelled(found_);
+  if (leave_scope() == 0 && !withdrawn_) [[likely]]
+    return;
+  const cancel_scope::delivery due = scope->deliver(coroutine);
+  if (withdrawn_ || due != cancel_scope::delivery::none) scope->throw_cancelled(due);
+}
+
+void leaf_wait::submit_withdrawn() noexcept {
+  withdrawn_ = true;
+  leave_locked_scope();
+  home().wake(*this);
+}
+
+scheduler& leaf_wait::home() const noexcept { return scope->root().home()->jobs; }
+
+}  // namespace magpie::detail

@@ -1,0 +1,83 @@
+#pragma once
+
+#include <coroutine>
+#include <cstdint>
+#include <magpie/cancel_scope.hpp>
+#include <magpie/resumption.hpp>
+
+namespace magpie::detail {
+
+class scheduler;
+
+/// A coroutine that is suspended until something happens, or until it is cancelled: the base of
+/// what awaits a sleep, a permit and the like, called the *source* here. It lives in the awaiter
+/// and allocates nothing.
+///
+/// The source decides between the two. Whoever takes the wait out of the source, what it waits for
+/// or a request to cancel, submits it; the other finds it gone. The scope's lock is held while the
+/// wait enters the scope and the source, while a request takes it out of the source, and when it
+/// leaves the scope: so a request never touches a wait that has gone on.
+class leaf_wait : public resumption, public scope_member {
+ protected:
+  /// See scope_member.
+  explicit leaf_wait(tell_function tell) noexcept : scope_member(tell) {}
+  ~leaf_wait() = default;
+
+  /// For await_suspend: false when the coroutine is to go on at once. `enter_source()` puts the
+  /// wait into its source and returns whether it is there; it is called with the scope's lock held.
+  /// After that the wait may be over, and this object gone.
+  template <class EnterSource>
+  [[nodiscard]] bool suspend(std::coroutine_handle<> suspended, EnterSource enter_source) {
+    if (!lock_to_wait(suspended)) return false;
+    cancel_scope& around = *scope;
+    enter_scope();
+    const bool is_waiting = enter_source();
+    if (!is_waiting) leave_locked_scope();
+    around.unlock();
+    return is_waiting;
+  }
+
+  /// For await_resume: leaves the scope; throws `cancelled` when there is a request that the
+  /// coroutine has to be told of. Then what it waited for, and perhaps was given meanwhile, is the
+  /// caller's to hand on: was_withdrawn() tells that nothing was given.
+  void resume();
+
+  [[nodiscard]] bool was_withdrawn() const noexcept { return withdrawn_; }
+
+  /// The scheduler of the task that waits. While it waits.
+  [[nodiscard]] scheduler& home() const noexcept;
+
+  /// A scope member's tell function: `wait.withdraw()` takes the wait out of its source, and
+  /// returns false if it is not there any more.
+  template <class Wait>
+  static void tell(scope_member& self, cancel_round&) noexcept {
+    auto& wait = static_cast<Wait&>(self);
+    if (wait.withdraw()) wait.submit_withdrawn();
+  }
+
+  /// Locks the scope for a wait that is about to enter it; does not, and returns false, when the
+  /// coroutine has to be told of a request instead.
+  [[nodiscard]] bool lock_to_wait(std::coroutine_handle<> suspended) noexcept;
+  /// With the scope's lock held.
+  void enter_scope() noexcept {
+    is_in_scope_ = true;
+    scope->link(*this);
+  }
+  void leave_locked_scope() noexcept {
+    is_in_scope_ = false;
+    scope->unlink(*this);
+  }
+  /// Returns the requests in the scope and around it.
+  std::uint64_t leave_scope() noexcept;
+  [[nodiscard]] bool is_in_scope() const noexcept { return is_in_scope_; }
+  /// With the scope's lock held, of a wait that is in no source any more.
+  void submit_withdrawn() noexcept;
+
+ private:
+  bool is_in_scope_ = false;  // from enter_scope() until leave_scope() or the withdrawal
+  bool withdrawn_ = false;
+  // Of a request that was found before the wait began.
+  cancel_scope::delivery found_ = cancel_scope::delivery::none;
+};
+
+}  // namespace magpie::detail

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "runtime/done_callbacks.hpp"
+
+namespace magpie::detail {
+
+/// What few tasks have.
+struct task_extras {
+  explicit task_extras(task_state_base& owner) noexcept : callbacks(owner) {}
+
+  std::shared_ptr<const std::string> reason;  // of the last request to cancel; guarded by the task
+  done_callbacks callbacks;
+};
+
+}  // namespace magpie::detail

@@ -1,0 +1,43 @@
+#include <magpie/task_handle.hpp>
+
+namespace magpie::detail {
+
+bool handle_awaiter_base::suspend_until_end(std::coroutine_handle<> suspended) noexcept {
+  if (!lock_to_wait(suspended)) return false;
+  enter_scope();
+  cancel_scope& around = *scope;
+  // Locks of two tasks are never held together. A request that comes in between finds this wait,
+  // and needs no more of it.
+  around.unlock();
+  if (awaited_.add_waiter(*this) == task_state_base::wait_result::registered) return true;
+  return false;
+}
+
+void handle_awaiter_base::pass_on(scope_member& self, cancel_round& round) noexcept {
+  auto& wait = static_cast<handle_awaiter_base&>(self);
+  if (wait.passed_round_ == round.number()) return;
+  switch (wait.awaited_.try_pass_on(round)) {
+    case task_state_base::passing::passed_on:
+      wait.passed_round_ = round.number();
+      wait.passed_on_ = wait.scope->requests();
+      break;
+    case task_state_base::passing::lock_not_free:
+      round.come_again();
+      break;
+    case task_state_base::passing::already_done:
+      break;
+  }
+}
+
+/// A request that was passed on is answered by what the awaited task made of it.
+void handle_awaiter_base::resume_from_wait() {
+  if (!is_in_scope()) return resume();
+  const std::uint64_t requests = leave_scope();
+  if (requests == 0) [[likely]]
+    return;
+  const cancel_scope::delivery due = scope->deliver(coroutine);
+  const bool is_answered = (requests & ~passed_on_) == 0;
+  if (due != cancel_scope::delivery::none && !is_answered) scope->throw_cancelled(due);
+}
+
+}  // namespace magpie::detail
