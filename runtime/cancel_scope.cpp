@@ -1,5 +1,6 @@
 #include <magpie/cancel_scope.hpp>
 
+#include <algorithm>
 #include <bit>
 #include <magpie/errors.hpp>
 #include <magpie/join.hpp>
@@ -92,15 +93,37 @@ void cancel_scope::lock_slowly() noexcept {
   } while (!try_lock());
 }
 
-std::uint64_t cancel_scope::requests() const noexcept {
-  std::uint64_t found = 0;
+std::uint32_t cancel_scope::requests() const noexcept {
+  std::uint32_t found = 0;
   const cancel_scope* scope = this;
-  for (std::uint64_t bit = 1;; bit = std::rotl(bit, 1)) {
+  for (std::uint32_t bit = 1;; bit = std::rotl(bit, 1)) {
     const std::uint64_t seen = scope->word(std::memory_order_acquire);
     if ((seen & requested) != 0) found |= bit;
     if ((seen & within) == 0) return found;
     scope = &static_cast<const nested_scope*>(scope)->parent();
   }
+}
+
+std::uint64_t cancel_scope::requests_so_far() const noexcept {
+  std::uint64_t count = 0;
+  const cancel_scope* scope = this;
+  for (;;) {
+    const std::uint64_t seen = scope->word(std::memory_order_acquire);
+    if ((seen & within) == 0) return count + seen / one_request;
+    if ((seen & asked) != 0) ++count;
+    scope = &static_cast<const nested_scope*>(scope)->parent();
+  }
+}
+
+time_point cancel_scope::earliest_deadline() noexcept {
+  time_point earliest = time_point::max();
+  for (cancel_scope* scope = this; scope->has(within);) {
+    auto& nested = static_cast<nested_scope&>(*scope);
+    const std::lock_guard guard(*scope);
+    earliest = std::min(earliest, nested.own_deadline());
+    scope = &nested.parent();
+  }
+  return earliest;
 }
 
 task_state_base& cancel_scope::root() noexcept {
@@ -187,12 +210,8 @@ void nested_scope::leave() noexcept {
 
 std::coroutine_handle<> end_body(nested_scope& scope) noexcept { return scope.body_ended(); }
 
-void nested_scope::request() noexcept {
+void nested_scope::tell() noexcept {
   cancel_round round;
-  {
-    const std::lock_guard guard(static_cast<cancel_scope&>(*this));
-    set(requested);
-  }
   round.tell_all(*this);
   round.run();
 }

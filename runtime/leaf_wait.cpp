@@ -8,14 +8,16 @@ namespace magpie::detail {
 
 bool leaf_wait::lock_to_wait(std::coroutine_handle<> suspended) noexcept {
   prepare(suspended, worker::here());
-  // Requests that this coroutine has been told of already: it cleans up, and may wait for that. A
-  // request that comes between the look and the lock shows in the comparison.
-  std::uint64_t told = 0;
+  // The coroutine may wait though there are requests of which it has been told already: it cleans
+  // up. A request that comes between the delivery and the lock shows in the comparison.
+  std::uint32_t told = 0;
   for (;;) {
     scope->lock();
-    const std::uint64_t now = scope->requests();
-    if (now == told) [[likely]]
+    const std::uint32_t now = scope->requests();
+    if (now == told) [[likely]] {
+      told_ = told;
       return true;
+    }
     scope->unlock();
     found_ = scope->deliver(suspended);
     if (found_ != cancel_scope::delivery::none) return false;
@@ -23,7 +25,7 @@ bool leaf_wait::lock_to_wait(std::coroutine_handle<> suspended) noexcept {
   }
 }
 
-std::uint64_t leaf_wait::leave_scope() noexcept {
+std::uint32_t leaf_wait::leave_scope() noexcept {
   if (is_in_scope_) {
     const std::lock_guard guard(*scope);
     leave_locked_scope();

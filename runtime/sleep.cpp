@@ -13,16 +13,18 @@ bool sleep_awaiter::await_suspend(std::coroutine_handle<> suspended) {
     return true;
   }
   return suspend(suspended, [&] {
-    here.home().arm(timer_, deadline_);
+    here.home().arm(*this, deadline_);
     return true;
   });
 }
 
 void sleep_awaiter::await_resume() {
   resume();
-  if (timer_.outcome == timer::state::flushed) throw cancelled("the runtime is being destroyed");
+  if (outcome == timer::state::flushed) throw cancelled("the runtime is being destroyed");
 }
 
-bool sleep_awaiter::withdraw() noexcept { return home().disarm(timer_); }
+bool sleep_awaiter::withdraw() noexcept { return home().disarm(*this); }
+
+job* sleep_awaiter::wake(timer& self) noexcept { return &static_cast<sleep_awaiter&>(self); }
 
 }  // namespace magpie::detail

@@ -15,7 +15,7 @@ bool handle_awaiter_base::suspend_until_end(std::coroutine_handle<> suspended) n
 
 void handle_awaiter_base::pass_on(scope_member& self, cancel_round& round) noexcept {
   auto& wait = static_cast<handle_awaiter_base&>(self);
-  if (wait.passed_round_ == round.number()) return;
+  if (wait.passed_round_ == round.number() || !wait.is_news()) return;
   switch (wait.awaited_.try_pass_on(round)) {
     case task_state_base::passing::passed_on:
       wait.passed_round_ = round.number();
@@ -32,7 +32,7 @@ void handle_awaiter_base::pass_on(scope_member& self, cancel_round& round) noexc
 /// A request that was passed on is answered by what the awaited task made of it.
 void handle_awaiter_base::resume_from_wait() {
   if (!is_in_scope()) return resume();
-  const std::uint64_t requests = leave_scope();
+  const std::uint32_t requests = leave_scope();
   if (requests == 0) [[likely]]
     return;
   const cancel_scope::delivery due = scope->deliver(coroutine);

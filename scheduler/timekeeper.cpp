@@ -35,8 +35,7 @@ void timekeeper::arm(std::size_t shard_index, timer& item, time_point deadline) 
   }
   // An armed `item` may have expired by now and be gone.
   if (flushed) {
-    item.outcome = timer::state::flushed;
-    submit_(context_, item.target);
+    fire(item, timer::state::flushed);
   } else if (tick < sleeping_to_.load(std::memory_order_acquire)) {
     calls_.fetch_add(1, std::memory_order_release);
     futex_wake_one(calls_);
@@ -116,10 +115,14 @@ void timekeeper::keep_watch(time_point now) {
 void timekeeper::hand_on(timer_node* expired, timer::state outcome) {
   while (expired != nullptr) {
     auto& item = static_cast<timer&>(*expired);
-    expired = expired->next;  // read first: the job may destroy its timer at once
-    item.outcome = outcome;
-    submit_(context_, item.target);
+    expired = expired->next;  // read first: the timer may be gone at once
+    fire(item, outcome);
   }
+}
+
+void timekeeper::fire(timer& due, timer::state outcome) {
+  due.outcome = outcome;
+  if (job* const item = due.fire(due)) submit_(context_, *item);
 }
 
 std::uint64_t timekeeper::first_tick() {

@@ -14,8 +14,8 @@ namespace magpie::detail {
 
 /// The thread for all that time drives. Timers lie in shards, one for each worker, each a wheel
 /// under a lock that is held for a few instructions; the timekeeper sleeps until the earliest of
-/// them and hands expired timers' jobs to `submit`. Because it is no worker, timers fire on time
-/// while every worker computes.
+/// them, fires the expired ones and hands the jobs that they give to `submit`. Because it is no
+/// worker, timers fire on time while every worker computes.
 class timekeeper {
  public:
   using submit_function = void (*)(void* context, job& item);
@@ -56,6 +56,7 @@ class timekeeper {
   void call_for_watch() noexcept;
   void keep_watch(time_point now);
   void hand_on(timer_node* expired, timer::state outcome);
+  void fire(timer& due, timer::state outcome);
   [[nodiscard]] std::uint64_t first_tick();
 
   static std::uint64_t tick_after(time_point deadline) noexcept;

@@ -81,9 +81,6 @@ class worker_thread final : public worker {
   // worker or a thief (exchange, acquire).
   alignas(64) std::atomic<job*> slot_{nullptr};
   basic_ready_ring<job> ring_;
-  // false -> true by the timekeeper, -> false by this worker. It orders nothing: who misses it is
-  // asked again.
-  std::atomic<bool> attention_{false};
 
   // Written by this worker only, read by anybody: relaxed, on a line of their own.
   struct alignas(64) counters {

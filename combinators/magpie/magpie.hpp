@@ -2,6 +2,7 @@
 
 // Everything of magpie.
 
+#include <magpie/checkpoint.hpp>
 #include <magpie/clock.hpp>
 #include <magpie/errors.hpp>
 #include <magpie/frame_statistics.hpp>
@@ -12,4 +13,5 @@
 #include <magpie/sleep.hpp>
 #include <magpie/task.hpp>
 #include <magpie/task_handle.hpp>
+#include <magpie/timeout.hpp>
 #include <magpie/yield.hpp>

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <coroutine>
 #include <cstdint>
+#include <magpie/clock.hpp>
 #include <memory>
 #include <string>
 
@@ -51,7 +52,12 @@ class cancel_scope {
     return (word_.load(std::memory_order_acquire) & (requested | within)) != 0 && requests() != 0;
   }
   /// The same for each scope: a bit, the lowest for this one, the next for the one around it.
-  [[nodiscard]] std::uint64_t requests() const noexcept;
+  [[nodiscard]] std::uint32_t requests() const noexcept;
+  /// How many requests there have been to this scope and those around it, delivered or not, but for
+  /// those that were taken back.
+  [[nodiscard]] std::uint64_t requests_so_far() const noexcept;
+  /// The earliest deadline of this scope and those around it; time_point::max() for none.
+  [[nodiscard]] time_point earliest_deadline() noexcept;
 
   /// The task that this scope is, or is a part of.
   [[nodiscard]] task_state_base& root() noexcept;
@@ -86,7 +92,7 @@ class cancel_scope {
   /// Tells all members.
   void tell_members(cancel_round& round) noexcept;
 
-  enum class delivery {
+  enum class delivery : unsigned char {
     none,        // whoever asks has been told already, or nobody wants anything
     from_scope,  // a nested scope is to end
     from_task,   // the task is to end
@@ -119,6 +125,8 @@ class cancel_scope {
   static constexpr std::uint64_t locked = 1;
   static constexpr std::uint64_t requested = 2;
   static constexpr std::uint64_t within = static_cast<std::uint64_t>(kind::nested);
+  // Of a nested scope.
+  static constexpr std::uint64_t asked = 256;  // it was requested, and may have been delivered
   // Of a task's scope.
   static constexpr std::uint64_t listed = 8;          // a round has it in its list
   static constexpr std::uint64_t ended = 16;          // the outcome stands, for ever
@@ -154,10 +162,15 @@ class nested_scope : public cancel_scope, public scope_member {
  public:
   nested_scope() noexcept : cancel_scope(kind::nested), scope_member(&tell_nested) {}
 
-  /// Any thread that knows it to be there: asks what runs within to end.
-  void request() noexcept;
+  /// Any thread that knows it to be there: tells what runs within of a request that has been
+  /// marked.
+  void tell() noexcept;
 
   [[nodiscard]] cancel_scope& parent() const noexcept { return *parent_; }
+
+  /// When what runs within is to end; time_point::max() for never. With the lock held.
+  [[nodiscard]] time_point own_deadline() const noexcept { return deadline_; }
+
   /// What awaits the body.
   [[nodiscard]] std::coroutine_handle<> awaiter() const noexcept { return awaiter_; }
 
@@ -173,9 +186,14 @@ class nested_scope : public cancel_scope, public scope_member {
   /// On the awaiting coroutine's worker, before the body is resumed. From then on what runs there
   /// runs in this scope.
   void enter(std::coroutine_handle<> awaiting, end_function when_ended) noexcept;
-  /// On the worker on which the body has ended, or before it was resumed: from then on the parent
-  /// scope's again.
+  /// When the body has ended, on the worker that goes on with the awaiter: in the parent scope
+  /// again.
   void leave() noexcept;
+
+  /// With the lock held.
+  void set_own_deadline(time_point deadline) noexcept { deadline_ = deadline; }
+  /// With the lock held: what runs within is to end.
+  void mark_requested() noexcept { set(requested | asked); }
 
  private:
   friend cancel_scope;
@@ -184,6 +202,7 @@ class nested_scope : public cancel_scope, public scope_member {
 
   cancel_scope* parent_ = nullptr;
   std::coroutine_handle<> awaiter_;
+  time_point deadline_ = time_point::max();
   end_function when_ended_ = nullptr;
 };
 

@@ -52,7 +52,7 @@ class leaf_wait : public resumption, public scope_member {
   template <class Wait>
   static void tell(scope_member& self, cancel_round&) noexcept {
     auto& wait = static_cast<Wait&>(self);
-    if (wait.withdraw()) wait.submit_withdrawn();
+    if (wait.is_news() && wait.withdraw()) wait.submit_withdrawn();
   }
 
   /// Locks the scope for a wait that is about to enter it; does not, and returns false, when the
@@ -68,8 +68,11 @@ class leaf_wait : public resumption, public scope_member {
     scope->unlink(*this);
   }
   /// Returns the requests in the scope and around it.
-  std::uint64_t leave_scope() noexcept;
+  std::uint32_t leave_scope() noexcept;
   [[nodiscard]] bool is_in_scope() const noexcept { return is_in_scope_; }
+  /// With the scope's lock held: whether there is a request of which the coroutine had not been
+  /// told when it began to wait.
+  [[nodiscard]] bool is_news() const noexcept { return scope->requests() != told_; }
   /// With the scope's lock held, of a wait that is in no source any more.
   void submit_withdrawn() noexcept;
 
@@ -78,6 +81,8 @@ class leaf_wait : public resumption, public scope_member {
   bool withdrawn_ = false;
   // Of a request that was found before the wait began.
   cancel_scope::delivery found_ = cancel_scope::delivery::none;
+  // Guarded by the scope's lock: the requests of which the coroutine had been told before.
+  std::uint32_t told_ = 0;
 };
 
 }  // namespace magpie::detail

@@ -10,10 +10,10 @@ namespace magpie {
 
 namespace detail {
 
-class sleep_awaiter : private leaf_wait {
+class sleep_awaiter : private leaf_wait, private timer {
  public:
   explicit sleep_awaiter(time_point deadline) noexcept
-      : leaf_wait(&tell<sleep_awaiter>), deadline_(deadline) {}
+      : leaf_wait(&tell<sleep_awaiter>), timer(&wake), deadline_(deadline) {}
 
   [[nodiscard]] bool await_ready() const {
     static_cast<void>(this_worker("a sleep to be awaited in a task on a runtime"));
@@ -26,9 +26,9 @@ class sleep_awaiter : private leaf_wait {
   friend leaf_wait;
 
   [[nodiscard]] bool withdraw() noexcept;
+  [[nodiscard]] static job* wake(timer& self) noexcept;
 
   const time_point deadline_;
-  timer timer_{*this};
 };
 
 /// Any duration in nanoseconds, rounded up, so that no sleep is shorter than was asked; what is

@@ -165,7 +165,7 @@ class handle_awaiter_base : private leaf_wait {
 
   // Guarded by the scope's lock.
   std::uint64_t passed_round_ = 0;  // the last round that was passed on
-  std::uint64_t passed_on_ = 0;     // the requests that it was about
+  std::uint32_t passed_on_ = 0;     // the requests that it was about
 };
 
 /// What result() and co_await of an lvalue give.
@@ -247,7 +247,7 @@ T take_result(const task_handle<T>& handle) {
   } else {
     if (handle_access::state(handle).has_one_handle()) return move_result(handle);
     if constexpr (std::is_copy_constructible_v<T>) {
-      return handle_access::state_of<T>(handle).result();
+      return handle.result();
     } else {
       throw_invalid_state("the last handle, to take a result that cannot be copied");
     }

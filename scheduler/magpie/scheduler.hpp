@@ -58,14 +58,15 @@ class scheduler {
   /// The calling thread's worker, when it is one of this scheduler's.
   [[nodiscard]] worker* worker_here() const noexcept;
 
-  /// Any thread: submits `item.target` once `deadline` has passed, never before.
+  /// Any thread: fires `item` once `deadline` has passed, never before.
   void arm(timer& item, time_point deadline);
 
-  /// Any thread: true when `item` was still armed; then its job will not come.
+  /// Any thread: true when `item` was still armed; then it will not fire. False when it has fired,
+  /// or is about to.
   [[nodiscard]] bool disarm(timer& item) noexcept;
 
-  /// Submits the jobs of all armed timers now, with outcome `flushed`, and from now on those of
-  /// timers that are armed later at once.
+  /// Fires all armed timers now, with outcome `flushed`, and from now on those that are armed later
+  /// at once.
   void flush_timers();
 
   [[nodiscard]] std::size_t worker_count() const noexcept;

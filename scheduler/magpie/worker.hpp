@@ -73,6 +73,15 @@ class worker : public thread_record {
   /// make_ready() for jobs linked by `next`, in order, with one wake-up for all.
   void make_ready_all(job& first) noexcept;
 
+  /// Jobs have been ready for a millisecond or more while this one ran. Says so once for each time
+  /// that the timekeeper has noticed it.
+  [[nodiscard]] bool has_others_waiting() noexcept {
+    if (!attention_.load(std::memory_order_relaxed)) [[likely]]
+      return false;
+    attention_.store(false, std::memory_order_relaxed);
+    return true;
+  }
+
   [[nodiscard]] scheduler& home() const noexcept { return home_; }
   [[nodiscard]] std::size_t index() const noexcept { return index_; }
 
@@ -90,6 +99,9 @@ class worker : public thread_record {
   ~worker() = default;
 
   fork_lane forks_;
+  // false -> true by the timekeeper, -> false by this worker. It orders nothing: who misses it is
+  // asked again.
+  std::atomic<bool> attention_{false};
 
  private:
   std::atomic<void*> context_{nullptr};  // written by this worker only

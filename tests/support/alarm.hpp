@@ -27,7 +27,17 @@ struct alarm : detail::job {
     return eventually([this] { return times_come() != 0; });
   }
 
-  detail::timer item{*this};
+  struct ringer : detail::timer {
+    explicit ringer(alarm& rung) noexcept
+        : timer([](detail::timer& self) noexcept -> detail::job* {
+            return &static_cast<ringer&>(self).owner;
+          }),
+          owner(rung) {}
+
+    alarm& owner;
+  };
+
+  ringer item{*this};
   time_point deadline{};
   // Written by ring(), before `times` (release).
   time_point came_at{};

@@ -1,0 +1,16 @@
+#include <magpie/checkpoint.hpp>
+
+namespace magpie::detail {
+
+void checkpoint_awaiter::await_suspend(std::coroutine_handle<> suspended) {
+  worker& here = worker::here();
+  resumption_.prepare(suspended, here);
+  here.make_ready(resumption_);
+}
+
+void checkpoint_awaiter::await_resume() {
+  if (resumption_.coroutine == nullptr) return;
+  if (resumption_.scope->is_requested()) resumption_.scope->deliver_or_pass(resumption_.coroutine);
+}
+
+}  // namespace magpie::detail

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <coroutine>
+#include <magpie/resumption.hpp>
+
+namespace magpie {
+
+namespace detail {
+
+class checkpoint_awaiter {
+ public:
+  checkpoint_awaiter() noexcept = default;
+  checkpoint_awaiter(const checkpoint_awaiter&) = delete;
+  checkpoint_awaiter& operator=(const checkpoint_awaiter&) = delete;
+
+  [[nodiscard]] bool await_ready() const {
+    worker& here = this_worker("checkpoint() to be awaited in a task on a runtime");
+    return !this_scope(here).is_requested() && !here.has_others_waiting();
+  }
+  void await_suspend(std::coroutine_handle<> suspended);
+  void await_resume();
+
+ private:
+  resumption resumption_;
+};
+
+}  // namespace detail
+
+/// For a task that computes for long: awaited from time to time, throws `cancelled` when the task
+/// has been asked to end or a timeout around it is over; lets others go first when they have waited
+/// on this worker for a millisecond or more; and costs a few nanoseconds otherwise. Throws
+/// invalid_state outside of a task.
+[[nodiscard]] inline detail::checkpoint_awaiter checkpoint() noexcept { return {}; }
+
+}  // namespace magpie

@@ -1,0 +1,95 @@
+#include <magpie/timeout.hpp>
+
+#include <mutex>
+
+#include "runtime/runtime_core.hpp"
+
+namespace magpie {
+
+std::optional<time_point> timeout_scope::deadline() noexcept {
+  const std::lock_guard guard(static_cast<cancel_scope&>(*this));
+  if (own_deadline() == time_point::max()) return std::nullopt;
+  return own_deadline();
+}
+
+bool timeout_scope::reschedule(time_point deadline) {
+  {
+    const std::lock_guard guard(static_cast<cancel_scope&>(*this));
+    if (has_ended_ || expired()) {
+      detail::throw_invalid_state("a timeout to reschedule that has neither expired nor been left");
+    }
+    if (is_armed_ && !root().home()->jobs.disarm(*this)) return false;
+    set_own_deadline(deadline);
+    is_armed_ = deadline != time_point::max();
+    if (!is_armed_ || start_countdown()) return true;
+    mark_requested();
+  }
+  if (detail::job* const awaiter = run_out()) root().home()->jobs.submit(*awaiter);
+  return true;
+}
+
+detail::continuation timeout_scope::begin(std::coroutine_handle<> awaiting) noexcept {
+  enter(awaiting, &go_on);
+  requests_before_ = parent().requests_so_far();
+  const std::lock_guard guard(static_cast<cancel_scope&>(*this));
+  if (own_deadline() == detail::long_ago) {
+    mark_requested();
+  } else if (own_deadline() != time_point::max()) {
+    is_armed_ = true;
+    detail::worker::here().home().arm(*this, own_deadline());
+  }
+  return detail::continuation(static_cast<nested_scope&>(*this));
+}
+
+void timeout_scope::end() noexcept { leave(); }
+
+bool timeout_scope::is_to_blame() noexcept {
+  if (parent().requests_so_far() <= requests_before_) return true;
+  static_cast<void>(parent().deliver(awaiter()));
+  return false;
+}
+
+bool timeout_scope::start_countdown() noexcept {
+  if (own_deadline() <= clock::now()) return false;
+  root().home()->jobs.arm(*this, own_deadline());
+  return true;
+}
+
+/// The timer may be on its way out of the wheel, or the members are being told: then this scope has
+/// to stay until run_out() is over, which goes on with the awaiter instead.
+std::coroutine_handle<> timeout_scope::go_on(nested_scope& self) noexcept {
+  auto& scope = static_cast<timeout_scope&>(self);
+  const std::lock_guard guard(static_cast<cancel_scope&>(scope));
+  scope.has_ended_ = true;
+  if (!scope.is_armed_) return scope.awaiter();
+  if (detail::worker::here().home().disarm(scope)) return scope.awaiter();
+  scope.resumption_.coroutine = scope.awaiter();
+  scope.resumption_.scope = &scope.parent();
+  return std::noop_coroutine();
+}
+
+detail::job* timeout_scope::expire(timer& self) noexcept {
+  auto& scope = static_cast<timeout_scope&>(self);
+  {
+    const std::lock_guard guard(static_cast<cancel_scope&>(scope));
+    if (!scope.has_ended_ && scope.outcome == state::expired) scope.mark_requested();
+  }
+  return scope.run_out();
+}
+
+detail::job* timeout_scope::run_out() noexcept {
+  if (expired()) tell();
+  const std::lock_guard guard(static_cast<cancel_scope&>(*this));
+  is_armed_ = false;
+  return has_ended_ ? &resumption_ : nullptr;
+}
+
+std::optional<time_point> current_deadline() {
+  const detail::worker& here =
+      detail::this_worker("current_deadline() to be asked by a task on a runtime");
+  const time_point earliest = detail::this_scope(here).earliest_deadline();
+  if (earliest == time_point::max()) return std::nullopt;
+  return earliest;
+}
+
+}  // namespace magpie
