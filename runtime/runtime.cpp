@@ -86,6 +86,9 @@ runtime_core::runtime_core(const runtime_options& settings)
 runtime_core::~runtime_core() {
   MAGPIE_CHECK(jobs.worker_here() == nullptr,
                "a runtime to be destroyed on a thread that is not one of its workers");
+  for (const any_task_handle& each : find_tasks([](task_state_base&) { return true; })) {
+    each.cancel();
+  }
   jobs.flush_timers();
   tasks.close_when_empty();
   living_runtimes& living = living_runtimes::instance();

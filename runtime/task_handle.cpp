@@ -29,6 +29,13 @@ void handle_awaiter_base::pass_on(scope_member& self, cancel_round& round) noexc
   }
 }
 
+void block_until_end(task_state_base& awaited, duration limit) {
+  if (worker::current() != nullptr) {
+    throw_invalid_state("get() to be called on a thread that is not a worker");
+  }
+  if (!awaited.wait(deadline_for(limit))) throw timeout_error();
+}
+
 /// A request that was passed on is answered by what the awaited task made of it.
 void handle_awaiter_base::resume_from_wait() {
   if (!is_in_scope()) return resume();

@@ -4,6 +4,7 @@
 #include <magpie/futex.hpp>
 #include <memory>
 #include <mutex>
+#include <thread>
 #include <utility>
 
 #include "runtime/runtime_core.hpp"
@@ -42,7 +43,11 @@ class blocked_thread : public waiter {
  public:
   blocked_thread() noexcept : waiter(&wake) {}
 
-  void wait() noexcept { parker_.park(); }
+  bool wait_until(time_point deadline) noexcept {
+    if (deadline != time_point::max()) return parker_.park_until(deadline);
+    parker_.park();
+    return true;
+  }
 
  private:
   static void wake(job& self, worker&) noexcept {
@@ -60,10 +65,10 @@ std::string* string_of(std::uint64_t word) noexcept {
 }
 
 /// The order in which the waiters came.
-waiter* reversed(waiter* newest) noexcept {
-  waiter* oldest = nullptr;
+job* reversed(job* newest) noexcept {
+  job* oldest = nullptr;
   while (newest != nullptr) {
-    auto* const next = static_cast<waiter*>(newest->next);
+    job* const next = newest->next;
     newest->next = oldest;
     oldest = newest;
     newest = next;
@@ -261,9 +266,40 @@ task_extras& task_state_base::extras() {
   }
 }
 
-void task_state_base::wait() noexcept {
+task_state_base::addition task_state_base::try_add_waiter(waiter& who) noexcept {
+  if (!try_lock()) return addition::lock_not_free;
+  const std::lock_guard guard(static_cast<cancel_scope&>(*this), std::adopt_lock);
+  if (has(ended)) return addition::already_done;
+  who.next = waiters_;
+  waiters_ = &who;
+  return addition::added;
+}
+
+task_state_base::removal task_state_base::try_remove_waiter(waiter& who) noexcept {
+  if (!try_lock()) return removal::lock_not_free;
+  const std::lock_guard guard(static_cast<cancel_scope&>(*this), std::adopt_lock);
+  job** link = &waiters_;
+  while (*link != nullptr && *link != &who) link = &(*link)->next;
+  if (*link == nullptr) return removal::not_there;
+  *link = who.next;
+  return removal::removed;
+}
+
+bool task_state_base::wait(time_point deadline) noexcept {
   blocked_thread here;
-  if (add_waiter(here) == wait_result::registered) here.wait();
+  if (add_waiter(here) == wait_result::already_done || here.wait_until(deadline)) return true;
+  for (;;) {
+    switch (try_remove_waiter(here)) {
+      case removal::removed:
+        return false;
+      case removal::lock_not_free:
+        std::this_thread::yield();
+        break;
+      case removal::not_there:
+        here.wait_until(time_point::max());  // `here` is still being told
+        return true;
+    }
+  }
 }
 
 void end_task(task_state_base& state, std::exception_ptr& failure) noexcept {
@@ -292,7 +328,7 @@ void task_state_base::finish(std::exception_ptr failure, worker& here) noexcept 
     outcome |= is_cancellation(failure) ? has_failed | was_cancelled : has_failed;
     ::new (&failure_) std::exception_ptr(std::move(failure));
   }
-  waiter* const waiting = std::exchange(waiters_, nullptr);
+  job* const waiting = std::exchange(waiters_, nullptr);
   task_extras* const extras = extras_;
   store((word(std::memory_order_relaxed) & ~(requested | locked)) | outcome);  // and unlocks
   if (extras != nullptr && extras->callbacks.task_ended()) [[unlikely]] {
@@ -302,9 +338,9 @@ void task_state_base::finish(std::exception_ptr failure, worker& here) noexcept 
   }
   // Each waiter holds a handle, so the state may go only if nobody waits.
   if (references().fetch_sub(still_running, std::memory_order_acq_rel) == still_running) dispose();
-  for (waiter* each = reversed(waiting); each != nullptr;) {
-    auto* const following = static_cast<waiter*>(each->next);  // read first: each may go at once
-    tell(*each, here);
+  for (job* each = reversed(waiting); each != nullptr;) {
+    job* const following = each->next;  // read first: each may go at once
+    tell(static_cast<waiter&>(*each), here);
     each = following;
   }
   core.tasks.remove(here);

@@ -10,6 +10,7 @@
 #include <magpie/parallel_invoke.hpp>
 #include <magpie/run_blocking.hpp>
 #include <magpie/runtime.hpp>
+#include <magpie/shield.hpp>
 #include <magpie/sleep.hpp>
 #include <magpie/task.hpp>
 #include <magpie/task_handle.hpp>

@@ -14,6 +14,12 @@ class invalid_state : public std::logic_error {
   using std::logic_error::logic_error;
 };
 
+/// What is thrown where a time limit has passed first.
+class timeout_error : public std::runtime_error {
+ public:
+  timeout_error() : std::runtime_error("magpie: the time limit has passed") {}
+};
+
 /// What a cancelled task throws and its awaiters see. Not derived from std::exception, so that a
 /// handler for errors does not swallow it by accident.
 class cancelled {

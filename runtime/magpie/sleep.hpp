@@ -4,7 +4,6 @@
 #include <magpie/clock.hpp>
 #include <magpie/leaf_wait.hpp>
 #include <magpie/timer.hpp>
-#include <type_traits>
 
 namespace magpie {
 
@@ -30,17 +29,6 @@ class sleep_awaiter : private leaf_wait, private timer {
 
   const time_point deadline_;
 };
-
-/// Any duration in nanoseconds, rounded up, so that no sleep is shorter than was asked; what is
-/// out of range becomes the longest or zero.
-template <class Rep, class Period>
-[[nodiscard]] duration saturated(std::chrono::duration<Rep, Period> delay) noexcept {
-  using seconds = std::chrono::duration<double>;
-  // A comparison that a NaN fails too.
-  if (!(seconds(delay) > seconds::zero())) return duration::zero();
-  if (seconds(delay) >= seconds(duration::max())) return duration::max();
-  return std::chrono::ceil<duration>(delay);
-}
 
 }  // namespace detail
 

@@ -14,6 +14,9 @@
 
 namespace magpie {
 
+template <class T = void>
+class task_handle;
+
 namespace detail {
 struct handle_access;
 }
@@ -186,6 +189,11 @@ template <class T>
 class shared_handle_awaiter;
 template <class T>
 class taking_handle_awaiter;
+template <class T>
+T take_result(const task_handle<T>& handle);
+
+/// Throws timeout_error when the limit has passed first.
+void block_until_end(task_state_base& awaited, duration limit);
 
 }  // namespace detail
 
@@ -198,7 +206,7 @@ class taking_handle_awaiter;
 /// std::move(handle)` (or of a temporary) gives the result itself: moved out if this is the last
 /// handle, a copy otherwise; when there are other handles and the type cannot be copied, it throws
 /// invalid_state. A task that awaits itself gets invalid_state.
-template <class T = void>
+template <class T>
 class task_handle : public any_task_handle {
  public:
   task_handle() noexcept = default;
@@ -210,6 +218,18 @@ class task_handle : public any_task_handle {
     if constexpr (!std::is_void_v<T>) {
       return detail::handle_access::state_of<T>(*this).result();
     }
+  }
+
+  /// On a thread that is not a worker: blocks until the task has ended, and gives result(); of a
+  /// temporary or moved handle, the result itself as `co_await` would. When `limit` has passed
+  /// first it throws timeout_error, and the task goes on. On a worker it throws invalid_state.
+  typename detail::result_reference<T>::type get(duration limit = no_limit) const& {
+    detail::block_until_end(state(), limit);
+    return result();
+  }
+  T get(duration limit = no_limit) && {
+    detail::block_until_end(state(), limit);
+    return detail::take_result(*this);
   }
 
   [[nodiscard]] detail::shared_handle_awaiter<T> operator co_await() const& noexcept {

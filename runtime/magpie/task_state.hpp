@@ -7,6 +7,7 @@
 #include <exception>
 #include <functional>
 #include <magpie/cancel_scope.hpp>
+#include <magpie/clock.hpp>
 #include <magpie/resumption.hpp>
 #include <magpie/slot_pool.hpp>
 #include <magpie/task.hpp>
@@ -73,8 +74,17 @@ class task_state_base : public job, public cancel_scope {
   /// Registers `who` to be told once, by a worker. already_done: it will not be.
   [[nodiscard]] wait_result add_waiter(waiter& who) noexcept;
 
-  /// Blocks the calling thread until the end.
-  void wait() noexcept;
+  /// add_waiter() for a caller that holds another task's lock.
+  enum class addition { added, already_done, lock_not_free };
+  [[nodiscard]] addition try_add_waiter(waiter& who) noexcept;
+
+  /// Undoes a registration. not_there: it is about to be told, or has been.
+  enum class removal { removed, not_there, lock_not_free };
+  [[nodiscard]] removal try_remove_waiter(waiter& who) noexcept;
+
+  /// Blocks the calling thread until the end, but not beyond the deadline (time_point::max():
+  /// none). False when the deadline came first.
+  bool wait(time_point deadline = time_point::max()) noexcept;
 
   /// After the end: the error, or null for a result. Both count as observing it.
   [[nodiscard]] std::exception_ptr failure();
@@ -208,7 +218,7 @@ class task_state_base : public job, public cancel_scope {
 
   // Guarded by the scope's lock.
 
-  waiter* waiters_ = nullptr;  // until the end, newest first
+  job* waiters_ = nullptr;  // until the end; each is a waiter; newest first
   // The name of a task that was given one, owned; else its number: see task_name.
   std::uint64_t name_ = 0;
   task_extras* extras_ = nullptr;  // what few tasks have; owned; made when first needed

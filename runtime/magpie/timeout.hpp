@@ -6,39 +6,14 @@
 #include <magpie/clock.hpp>
 #include <magpie/errors.hpp>
 #include <magpie/resumption.hpp>
-#include <magpie/sleep.hpp>
 #include <magpie/task.hpp>
 #include <magpie/task_handle.hpp>
 #include <magpie/timer.hpp>
 #include <optional>
-#include <stdexcept>
 #include <type_traits>
 #include <utility>
 
 namespace magpie {
-
-/// What a timeout throws when its time is over before what it limits.
-class timeout_error : public std::runtime_error {
- public:
-  timeout_error() : std::runtime_error("magpie: the time limit has passed") {}
-};
-
-/// The limit of what may take as long as it likes.
-inline constexpr duration no_limit = duration::max();
-
-namespace detail {
-
-/// The deadline of what has no time at all.
-inline constexpr time_point long_ago = time_point::min();
-
-template <class Rep, class Period>
-[[nodiscard]] time_point deadline_for(std::chrono::duration<Rep, Period> limit) noexcept {
-  const duration rounded = saturated(limit);
-  if (rounded == duration::zero()) return long_ago;
-  return rounded == no_limit ? time_point::max() : deadline_after(rounded);
-}
-
-}  // namespace detail
 
 /// The inside view of a running with_timeout(): its deadline, and what became of it. Lives as long
 /// as the body runs; its members may be called from any thread meanwhile.

@@ -22,6 +22,15 @@ class parker {
     while (permit_.exchange(0, std::memory_order_acquire) == 0) futex_wait(permit_, 0);
   }
 
+  /// False when `deadline` has passed first.
+  [[nodiscard]] bool park_until(std::chrono::steady_clock::time_point deadline) noexcept {
+    while (permit_.exchange(0, std::memory_order_acquire) == 0) {
+      if (std::chrono::steady_clock::now() >= deadline) return false;
+      futex_wait(permit_, 0, deadline);
+    }
+    return true;
+  }
+
   void unpark() noexcept {
     if (permit_.exchange(1, std::memory_order_release) == 0) futex_wake_one(permit_);
   }

@@ -1,0 +1,46 @@
+#include <magpie/shield.hpp>
+
+#include <thread>
+
+namespace magpie::detail {
+
+bool shielded_wait::await_ready() const {
+  const worker& here = this_worker("a shield to be awaited in a task on a runtime");
+  if (&this_scope(here).root() == &awaited_) {
+    throw_invalid_state("a task to await another task, not itself");
+  }
+  return awaited_.is_done();
+}
+
+/// Both locks are held while the wait goes from one scope's hands into the other's: else a request
+/// could come in between and take it for over. The second is only tried, as all locks of two tasks.
+bool shielded_wait::await_suspend(std::coroutine_handle<> suspended) {
+  for (;;) {
+    if (!lock_to_wait(suspended)) return false;
+    cancel_scope& around = *scope;
+    enter_scope();
+    const auto added = awaited_.try_add_waiter(*this);
+    if (added != task_state_base::addition::added) leave_locked_scope();
+    around.unlock();
+    if (added == task_state_base::addition::added) return true;
+    if (added == task_state_base::addition::already_done) return false;
+    std::this_thread::yield();
+  }
+}
+
+void shielded_wait::stop_waiting(scope_member& self, cancel_round& round) noexcept {
+  auto& wait = static_cast<shielded_wait&>(self);
+  if (!wait.is_news()) return;
+  switch (wait.awaited_.try_remove_waiter(wait)) {
+    case task_state_base::removal::removed:
+      wait.submit_withdrawn();
+      break;
+    case task_state_base::removal::lock_not_free:
+      round.come_again();
+      break;
+    case task_state_base::removal::not_there:
+      break;
+  }
+}
+
+}  // namespace magpie::detail
