@@ -37,6 +37,10 @@ void timekeeper::arm(std::size_t shard_index, timer& item, time_point deadline) 
   if (flushed) {
     fire(item, timer::state::flushed);
   } else if (tick < sleeping_to_.load(std::memory_order_acquire)) {
+    std::uint64_t called_for = called_for_.load(std::memory_order_relaxed);
+    while (tick < called_for &&
+           !called_for_.compare_exchange_weak(called_for, tick, std::memory_order_relaxed)) {
+    }
     calls_.fetch_add(1, std::memory_order_release);
     futex_wake_one(calls_);
   }
@@ -78,7 +82,8 @@ void timekeeper::loop() {
     }
     keep_watch(clock::now());
     sleeping_to_.store(not_known_yet, std::memory_order_release);
-    const std::uint64_t first = first_tick();
+    const std::uint64_t called_for = called_for_.exchange(nothing, std::memory_order_relaxed);
+    const std::uint64_t first = std::min(first_tick(), called_for);
     sleeping_to_.store(first, std::memory_order_release);
     const time_point until = std::min(start_of(first), next_watch_);
     if (until == time_point::max()) {
@@ -126,10 +131,10 @@ void timekeeper::fire(timer& due, timer::state outcome) {
 }
 
 std::uint64_t timekeeper::first_tick() {
-  std::uint64_t first = not_known_yet;
+  std::uint64_t first = nothing;
   for (shard& each : shards_) {
     const std::lock_guard lock(each.mutex);
-    first = std::min(first, each.wheel.next_tick().value_or(not_known_yet));
+    first = std::min(first, each.wheel.next_tick().value_or(nothing));
   }
   return first;
 }

@@ -64,7 +64,8 @@ class timekeeper {
   static time_point start_of(std::uint64_t tick) noexcept;
 
   static constexpr std::uint64_t is_awake = 0;
-  static constexpr std::uint64_t not_known_yet = ~std::uint64_t{0};
+  static constexpr std::uint64_t nothing = ~std::uint64_t{0};
+  static constexpr std::uint64_t not_known_yet = nothing;
 
   // So many calls of `watch` in a row must find nothing before it ends: workers that fall asleep
   // and wake again and again do not wake the timekeeper each time.
@@ -79,6 +80,10 @@ class timekeeper {
   // arms a timer wakes it. An arm that comes after the thread's look at its shard has, by the
   // shard's mutex, also the store before that look behind it, so it cannot see is_awake.
   std::atomic<std::uint64_t> sleeping_to_{is_awake};
+  // The least tick for which the thread was called since it last lay down, else `nothing`; lowered
+  // by arm() before the call. The thread sleeps no further than that although the timer may be
+  // gone: who sets timeouts that are never reached, one after the other, would wake it for each.
+  std::atomic<std::uint64_t> called_for_{nothing};
   // Futex word of the thread; grows by one whenever it must look again.
   std::atomic<std::uint32_t> calls_{0};
   // false -> true by start_watch(), followed by a call; -> false by the thread. A worker that is

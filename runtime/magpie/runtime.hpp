@@ -98,9 +98,10 @@ class runtime {
   /// thread cannot be started, std::bad_alloc.
   explicit runtime(const runtime_options& options = {});
 
-  /// Wakes all sleepers with `cancelled`, lets all tasks run to their end, those included that they
-  /// spawn meanwhile, and joins the threads. Blocks as long as that takes. Not on one of its own
-  /// workers, and not while other threads still use it. Handles stay valid.
+  /// Cancels all tasks that are left, waits for their end and for that of those that they spawn
+  /// meanwhile, for which a sleep ends at once with `cancelled`; then joins the threads. Blocks as
+  /// long as that takes. Not on one of its own workers, and not while other threads still use it.
+  /// Handles stay valid.
   ~runtime();
 
   runtime(const runtime&) = delete;

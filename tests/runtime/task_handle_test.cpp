@@ -248,6 +248,7 @@ TEST(task_handle_alone, outlives_its_runtime) {
     const auto text = []() -> magpie::task<std::string> { co_return "kept"; };
     kept = runtime.spawn(text());
     failed = runtime.spawn(fail("late report"), {.name = "failed"});
+    ASSERT_TRUE(eventually([&] { return kept.done() && failed.done(); }));
   }
   EXPECT_TRUE(kept.done());
   EXPECT_EQ(kept.result(), "kept");
