@@ -20,7 +20,7 @@ class scheduler;
 class leaf_wait : public resumption, public scope_member {
  protected:
   /// See scope_member.
-  explicit leaf_wait(tell_function tell) noexcept : scope_member(tell) {}
+  explicit leaf_wait(tell_function how) noexcept : scope_member(how) {}
   ~leaf_wait() = default;
 
   /// For await_suspend: false when the coroutine is to go on at once. `enter_source()` puts the

@@ -315,13 +315,13 @@ class task_state final : public task_state_base {
     return error;
   }
 
-  void store(promise<T>& ended) {
+  void store(promise<T>& done) {
     if constexpr (std::is_void_v<T>) {
       stored().fill(no_result{});
     } else if constexpr (std::is_reference_v<T>) {
-      stored().fill(std::addressof(ended.take_result()));
+      stored().fill(std::addressof(done.take_result()));
     } else {
-      stored().fill(ended.take_result());
+      stored().fill(done.take_result());
     }
   }
 

@@ -3,9 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
+#include <cstddef>
 #include <magpie/errors.hpp>
 #include <magpie/runtime.hpp>
 #include <magpie/sleep.hpp>
+#include <magpie/task.hpp>
 #include <string>
 
 #include "support/eventually.hpp"
@@ -14,13 +17,19 @@
 
 namespace magpie::test {
 
+/// Threads of runtimes that a test could not but leave behind.
+inline std::size_t threads_left = 0;
+
+/// Waits until nothing runs on any runtime, each of which has a thread for each worker and one
+/// that keeps the time: all tasks are suspended or have ended.
+[[nodiscard]] inline bool nothing_runs(std::size_t workers, std::size_t runtimes = 1) {
+  return !once_asleep("magpie-", workers + runtimes + threads_left).empty();
+}
+
 /// A fixture that can wait until all its tasks are where they are to be cancelled.
 class cancelling : public each_worker_count {
  protected:
-  /// Waits until no task is running: all are suspended or have ended.
-  [[nodiscard]] bool nothing_runs() const {
-    return !once_asleep("magpie-", GetParam() + 1).empty();
-  }
+  [[nodiscard]] bool nothing_runs() const { return test::nothing_runs(GetParam()); }
 
   magpie::runtime runtime{{.workers = GetParam()}};
 };

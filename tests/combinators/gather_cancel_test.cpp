@@ -1,0 +1,455 @@
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstddef>
+#include <exception>
+#include <magpie/errors.hpp>
+#include <magpie/frame_statistics.hpp>
+#include <magpie/gather.hpp>
+#include <magpie/magpie.hpp>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "support/cancelling.hpp"
+#include "support/counted.hpp"
+#include "support/eventually.hpp"
+#include "support/random.hpp"
+#include "support/scale.hpp"
+#include "support/tasks.hpp"
+
+// A gather of lazy tasks that is cancelled, or whose children are.
+
+namespace {
+
+using namespace std::chrono_literals;
+using magpie::test::announced_seed;
+using magpie::test::counted;
+using magpie::test::ends;
+using magpie::test::eventually;
+using magpie::test::give;
+using magpie::test::give_when;
+using magpie::test::reason_of;
+using magpie::test::scaled;
+using magpie::test::sleep_and_give;
+using magpie::test::stop;
+using magpie::test::swallow;
+
+class gather_cancel : public magpie::test::cancelling {};
+MAGPIE_FOR_EACH_WORKER_COUNT(gather_cancel);
+
+class gather_cancel_on_one_worker : public testing::Test {
+ protected:
+  magpie::runtime runtime{{.workers = 1}};
+};
+
+/// What the children of one gather did.
+struct tally {
+  std::atomic<std::size_t> began{0};
+  std::atomic<std::size_t> told{0};
+  std::atomic<std::size_t> told_twice{0};
+  std::atomic<std::size_t> ended{0};
+};
+
+/// Awaits all kinds of things after it was told, each of which must do what it always does.
+magpie::task<> clean_up(tally& seen) {
+  try {
+    for (int i = 0; i < 3; ++i) co_await magpie::yield();
+    co_await magpie::sleep_for(0s);
+    co_await magpie::sleep_for(100us);
+    const int one = co_await magpie::spawn(give(1));
+    EXPECT_EQ(one, 1);
+    const auto yield_once = []() -> magpie::task<int> {
+      co_await magpie::yield();
+      co_await magpie::sleep_for(50us);
+      co_return 2;
+    };
+    const auto both = co_await magpie::gather(yield_once(), yield_once());
+    EXPECT_EQ(std::get<0>(both) + std::get<1>(both), 4);
+    std::vector<magpie::task<int>> many;
+    for (int i = 0; i < 20; ++i) many.push_back(yield_once());
+    const auto results = co_await magpie::gather(std::move(many));
+    EXPECT_EQ(results.size(), 20U);
+  } catch (const magpie::cancelled&) {
+    ++seen.told_twice;
+  }
+}
+
+enum class answer { rethrows, swallows, fails };
+
+/// Sleeps until told, cleans up, and then gives that answer.
+magpie::task<int> child(tally& seen, answer last, counted) {
+  ++seen.began;
+  std::exception_ptr stopped;
+  try {
+    co_await magpie::sleep_for(1000h);
+  } catch (const magpie::cancelled& reason) {
+    EXPECT_EQ(reason.reason(), "all of you");
+    stopped = std::current_exception();
+    ++seen.told;
+  }
+  co_await clean_up(seen);
+  ++seen.ended;
+  if (last == answer::fails) throw std::runtime_error("child");
+  if (last == answer::rethrows) std::rethrow_exception(std::move(stopped));
+  co_return 1;
+}
+
+/// The task that awaits `children` of them, and in the end yields and sleeps undisturbed.
+magpie::task<std::string> gather_and_swallow(tally& seen, std::size_t children, answer last) {
+  std::string reason = "(a result)";
+  std::vector<magpie::task<int>> bodies;
+  for (std::size_t i = 0; i < children; ++i) bodies.push_back(child(seen, last, counted()));
+  try {
+    co_await magpie::gather(std::move(bodies));
+  } catch (const magpie::cancelled& stopped) {
+    reason = stopped.reason();
+  } catch (const std::runtime_error& failed) {
+    reason = failed.what();
+  }
+  EXPECT_EQ(seen.ended, children) << "one of the children was left behind";
+  co_await clean_up(seen);
+  co_return reason;
+}
+
+// Rule 35: cancelling gather cancels all children, waits for them, and throws cancelled, whatever
+// they make of it. Rule 24: the reason comes through.
+
+TEST_P(gather_cancel, tells_each_child_once_and_waits_for_all) {
+  const auto frames = magpie::frame_statistics().live;
+  for (const answer last : {answer::rethrows, answer::swallows, answer::fails}) {
+    for (const std::size_t children : {1U, 2U, 16U, 17U, 40U, 500U}) {
+      tally seen;
+      const auto handle = runtime.spawn(gather_and_swallow(seen, children, last));
+      EXPECT_TRUE(eventually([&] { return seen.began == children; }));
+      EXPECT_TRUE(handle.cancel("all of you"));
+      ASSERT_TRUE(ends(handle));
+      EXPECT_EQ(handle.result(), "all of you");
+      EXPECT_EQ(handle.cancelling(), 1U);
+      EXPECT_EQ(seen.told, children);
+      EXPECT_EQ(seen.told_twice, 0U);
+      EXPECT_EQ(counted::alive(), 0);
+    }
+  }
+  EXPECT_TRUE(eventually([&] { return magpie::frame_statistics().live == frames; }));
+}
+
+TEST_P(gather_cancel, tells_the_children_of_a_tuple) {
+  tally seen;
+  const auto gather_three = [&]() -> magpie::task<int> {
+    const auto three = co_await magpie::gather(child(seen, answer::swallows, counted()),
+                                               child(seen, answer::rethrows, counted()),
+                                               child(seen, answer::fails, counted()));
+    co_return std::get<0>(three);
+  };
+  const auto handle = runtime.spawn(gather_three());
+  const auto awaits_handle = [&]() -> magpie::task<int> {
+    const int value = co_await handle;
+    co_return value;
+  };
+  const auto awaiter = runtime.spawn(awaits_handle());
+  ASSERT_TRUE(nothing_runs());
+  EXPECT_TRUE(awaiter.cancel("all of you"));
+  ASSERT_TRUE(ends(awaiter));
+  EXPECT_TRUE(handle.cancelled());
+  EXPECT_EQ(reason_of(handle), "all of you");
+  EXPECT_EQ(reason_of(awaiter), "all of you");
+  EXPECT_EQ(seen.told, 3U);
+  EXPECT_EQ(seen.told_twice, 0U);
+  EXPECT_EQ(seen.ended, 3U);
+}
+
+TEST_P(gather_cancel, tells_the_leaves_of_a_tree_and_each_gather_above) {
+  struct tree {
+    static magpie::task<std::size_t> below(tally& seen, tally& inner, std::size_t levels) {
+      if (levels == 0) {
+        const auto one = co_await child(seen, answer::swallows, counted());
+        co_return static_cast<std::size_t>(one);
+      }
+      std::vector<magpie::task<std::size_t>> bodies;
+      for (int i = 0; i < 18; ++i) bodies.push_back(below(seen, inner, levels - 1));
+      bool told = false;
+      try {
+        co_await magpie::gather(std::move(bodies));
+      } catch (const magpie::cancelled& stopped) {
+        EXPECT_EQ(stopped.reason(), "all of you");
+        told = true;
+      }
+      inner.told += told ? 1 : 0;
+      co_await clean_up(inner);
+      co_return std::size_t{0};
+    }
+  };
+  const auto frames = magpie::frame_statistics().live;
+  {
+    tally leaves;
+    tally inner;
+    const auto handle = runtime.spawn(tree::below(leaves, inner, 2));
+    EXPECT_TRUE(eventually([&] { return leaves.began == 18 * 18; }));
+    EXPECT_TRUE(handle.cancel("all of you"));
+    ASSERT_TRUE(ends(handle));
+    EXPECT_EQ(handle.result(), 0U);
+    EXPECT_EQ(leaves.told, 18U * 18);
+    EXPECT_EQ(leaves.told_twice, 0U);
+    EXPECT_EQ(inner.told, 18U + 1);
+    EXPECT_EQ(inner.told_twice, 0U);
+  }
+  EXPECT_TRUE(eventually([&] { return magpie::frame_statistics().live == frames; }));
+}
+
+TEST_P(gather_cancel, passes_on_to_the_handles_that_children_await) {
+  const auto awaited = runtime.spawn(sleep_and_give(1));
+  const auto swallowing = runtime.spawn(swallow());
+  const auto await_first = [&]() -> magpie::task<int> {
+    const int value = co_await awaited;
+    co_return value;
+  };
+  const auto await_second = [&]() -> magpie::task<std::string> {
+    const std::string reason = co_await swallowing;
+    co_await magpie::yield();
+    co_return reason;
+  };
+  const auto gather_both = [&]() -> magpie::task<> {
+    co_await magpie::gather(await_first(), await_second(), await_first());
+  };
+  const auto handle = runtime.spawn(gather_both());
+  ASSERT_TRUE(nothing_runs());
+  EXPECT_TRUE(handle.cancel("both"));
+  ASSERT_TRUE(ends(handle));
+  EXPECT_EQ(reason_of(handle), "both");
+  EXPECT_EQ(reason_of(awaited), "both");
+  ASSERT_TRUE(swallowing.done());
+  EXPECT_EQ(swallowing.result(), "both");
+}
+
+TEST_P(gather_cancel, throws_although_all_children_go_on_to_their_results) {
+  // The children compute when the request comes, and never suspend again.
+  std::atomic<int> computing{0};
+  std::atomic<bool> open{false};
+  const auto compute = [&]() -> magpie::task<int> {
+    ++computing;
+    while (!open) std::this_thread::yield();
+    co_return 1;
+  };
+  const auto gather_two = [&]() -> magpie::task<> {
+    co_await magpie::gather(compute(), compute());
+    ADD_FAILURE() << "went on";
+  };
+  const auto handle = runtime.spawn(gather_two());
+  EXPECT_TRUE(eventually([&] { return computing >= 1; }));
+  EXPECT_TRUE(handle.cancel("late"));
+  open = true;
+  ASSERT_TRUE(ends(handle));
+  EXPECT_EQ(computing, 2);
+  EXPECT_EQ(reason_of(handle), "late");
+}
+
+TEST_F(gather_cancel_on_one_worker, tells_children_that_had_not_begun_at_their_first_suspension) {
+  constexpr std::size_t children = 40;
+  std::size_t began = 0;
+  std::size_t told = 0;
+  const auto ask_or_sleep = [&](std::size_t index) -> magpie::task<> {
+    ++began;
+    if (index == 0) {
+      EXPECT_TRUE(magpie::current_task().cancel("stop"));
+    }
+    if (index % 2 == 1) co_return;
+    try {
+      co_await magpie::sleep_for(1000h);
+    } catch (const magpie::cancelled& stopped) {
+      EXPECT_EQ(stopped.reason(), "stop");
+      ++told;
+    }
+  };
+  const auto gather_all = [&]() -> magpie::task<> {
+    std::vector<magpie::task<>> bodies;
+    for (std::size_t i = 0; i < children; ++i) bodies.push_back(ask_or_sleep(i));
+    co_await magpie::gather(std::move(bodies));
+    ADD_FAILURE() << "went on";
+  };
+  EXPECT_THROW(runtime.block_on(gather_all()), magpie::cancelled);
+  EXPECT_EQ(began, children);
+  EXPECT_EQ(told, children / 2);
+}
+
+TEST_P(gather_cancel, that_was_asked_for_before_starts_no_child) {
+  bool began = false;
+  const auto begin = [&](counted) -> magpie::task<int> {
+    began = true;
+    co_return 1;
+  };
+  const auto ask_first = [&]() -> magpie::task<int> {
+    EXPECT_TRUE(magpie::current_task().cancel("no need"));
+    std::string reasons;
+    try {
+      co_await magpie::gather(begin(counted()), begin(counted()));
+    } catch (const magpie::cancelled& stopped) {
+      reasons += stopped.reason();
+    }
+    EXPECT_TRUE(magpie::current_task().cancel("not at all"));
+    std::vector<magpie::task<int>> many;
+    for (int i = 0; i < 20; ++i) many.push_back(begin(counted()));
+    try {
+      co_await magpie::gather(std::move(many));
+    } catch (const magpie::cancelled& stopped) {
+      reasons += " " + stopped.reason();
+    }
+    EXPECT_EQ(reasons, "no need not at all");
+    EXPECT_FALSE(began);
+    const auto both = co_await magpie::gather(begin(counted()), give(1));
+    co_return std::get<0>(both) + std::get<1>(both);
+  };
+  const auto handle = runtime.spawn(ask_first());
+  ASSERT_TRUE(ends(handle));
+  EXPECT_EQ(handle.result(), 2) << "later gathers are left alone";
+  EXPECT_EQ(counted::alive(), 0);
+}
+
+TEST_P(gather_cancel, again_during_the_cleanup_leaves_the_cleanup_alone) {
+  std::atomic<std::size_t> began{0};
+  std::atomic<std::size_t> cleaning{0};
+  std::atomic<bool> may_end{false};
+  const auto awaited = runtime.spawn(give_when(may_end, 1));
+  const auto clean_up_for_long = [&](int kind) -> magpie::task<> {
+    ++began;
+    const std::string first = co_await swallow();
+    EXPECT_EQ(first, "first");
+    ++cleaning;
+    if (kind == 0) {
+      co_await awaited;
+    }
+    while (!may_end) {
+      if (kind == 1) co_await magpie::yield();
+      if (kind == 2) co_await magpie::sleep_for(500us);
+    }
+  };
+  constexpr std::size_t children = 18;
+  const auto gather_all = [&]() -> magpie::task<std::string> {
+    std::vector<magpie::task<>> bodies;
+    for (std::size_t i = 0; i < children; ++i) {
+      bodies.push_back(clean_up_for_long(static_cast<int>(i % 3)));
+    }
+    std::string reason;
+    try {
+      co_await magpie::gather(std::move(bodies));
+    } catch (const magpie::cancelled& stopped) {
+      reason = stopped.reason();
+    }
+    co_await magpie::yield();
+    co_await magpie::sleep_for(100us);
+    co_return reason;
+  };
+  const auto handle = runtime.spawn(gather_all());
+  EXPECT_TRUE(eventually([&] { return began == children; }));
+  EXPECT_TRUE(handle.cancel("first"));
+  EXPECT_TRUE(eventually([&] { return cleaning == children; }));
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_TRUE(handle.cancel("second"));
+    std::this_thread::yield();
+  }
+  EXPECT_FALSE(handle.done());
+  may_end = true;
+  ASSERT_TRUE(ends(handle));
+  EXPECT_EQ(handle.result(), "second") << "delivered once";
+  EXPECT_EQ(handle.cancelling(), 21U);
+  ASSERT_TRUE(ends(awaited));
+  EXPECT_FALSE(awaited.cancelled());
+}
+
+// Rule 33: a child cancelled by itself.
+
+TEST_P(gather_cancel, of_a_child_alone_fails_the_gather_and_cancels_nobody_else) {
+  std::atomic<bool> sibling_ended{false};
+  const auto sibling = [&]() -> magpie::task<int> {
+    for (int i = 0; i < 20; ++i) co_await magpie::yield();
+    co_await magpie::sleep_for(200us);
+    sibling_ended = true;
+    co_return 1;
+  };
+  const auto awaited = runtime.spawn(sleep_and_give(1));
+  const auto await_cancelled = [&]() -> magpie::task<int> {
+    awaited.cancel("only me");
+    const int value = co_await awaited;
+    co_return value;
+  };
+  const auto gather_both = [&](bool thrown) -> magpie::task<std::string> {
+    std::string reason = "(a result)";
+    try {
+      if (thrown) co_await magpie::gather(stop("only me"), sibling());
+      if (!thrown) co_await magpie::gather(await_cancelled(), sibling());
+    } catch (const magpie::cancelled& stopped) {
+      reason = stopped.reason();
+    }
+    EXPECT_TRUE(sibling_ended);
+    co_await magpie::yield();
+    co_await magpie::sleep_for(100us);
+    EXPECT_EQ(magpie::current_task().cancelling(), 0U);
+    co_return reason;
+  };
+  for (const bool thrown : {true, false}) {
+    sibling_ended = false;
+    const auto handle = runtime.spawn(gather_both(thrown));
+    ASSERT_TRUE(ends(handle));
+    EXPECT_EQ(handle.result(), "only me");
+    EXPECT_FALSE(handle.cancelled());
+  }
+}
+
+// Rule 36: when all children are done.
+
+TEST_P(gather_cancel, after_the_end_says_false_and_leaves_the_results) {
+  const auto gather_two = []() -> magpie::task<int> {
+    const auto both = co_await magpie::gather(give(1), give(2));
+    co_return std::get<0>(both) + std::get<1>(both);
+  };
+  const auto handle = runtime.spawn(gather_two());
+  ASSERT_TRUE(ends(handle));
+  EXPECT_FALSE(handle.cancel());
+  EXPECT_EQ(handle.result(), 3);
+  EXPECT_EQ(handle.cancelling(), 0U);
+}
+
+TEST_P(gather_cancel, that_races_with_the_children_is_answered_by_one_outcome) {
+  // From before the first child to after the last: children that sleep, yield, gather and compute.
+  struct tree {
+    static magpie::task<int> below(std::size_t seed, int levels, counted) {
+      std::mt19937_64 random(seed);
+      if (random() % 3 == 0) co_await magpie::yield();
+      if (random() % 8 == 0) co_await magpie::sleep_for(magpie::duration(random() % 100'000));
+      if (levels == 0) co_return 1;
+      std::vector<magpie::task<int>> bodies;
+      for (int i = 0; i < 5; ++i) bodies.push_back(below(random(), levels - 1, counted()));
+      const auto counts = co_await magpie::gather(std::move(bodies));
+      int sum = 0;
+      for (const int each : counts) sum += each;
+      co_return sum;
+    }
+  };
+  const auto frames = magpie::frame_statistics().live;
+  std::mt19937_64 random(announced_seed());
+  std::size_t won = 0;
+  const std::size_t rounds = scaled(50'000);
+  for (std::size_t round = 0; round < rounds; ++round) {
+    const auto handle = runtime.spawn(tree::below(random(), 3, counted()));
+    const auto end = magpie::clock::now() + magpie::duration(random() % 400'000);
+    while (magpie::clock::now() < end && !handle.done()) std::this_thread::yield();
+    const bool told = handle.cancel("now");
+    ASSERT_TRUE(ends(handle));
+    ASSERT_EQ(handle.cancelled(), told);
+    if (told) {
+      ASSERT_EQ(reason_of(handle), "now");
+      ++won;
+    } else {
+      ASSERT_EQ(handle.result(), 125);
+    }
+  }
+  RecordProperty("cancelled", std::to_string(won));
+  EXPECT_TRUE(eventually([] { return counted::alive() == 0; }));
+  EXPECT_TRUE(eventually([&] { return magpie::frame_statistics().live == frames; }));
+}
+
+}  // namespace

@@ -1,0 +1,124 @@
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <exception>
+#include <functional>
+#include <magpie/errors.hpp>
+#include <magpie/gather.hpp>
+#include <magpie/runtime.hpp>
+#include <magpie/sleep.hpp>
+#include <magpie/timeout.hpp>
+#include <magpie/yield.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "support/counted.hpp"
+#include "support/worker_counts.hpp"
+
+// Timeouts around the children of a gather, and within them. Nobody waits for the long sleeps.
+
+namespace {
+
+using namespace std::chrono_literals;
+using magpie::timeout_scope;
+using magpie::test::counted;
+
+magpie::task<> sleep_long() { co_await magpie::sleep_for(1000h); }
+
+/// What comes of a task: "result", "timeout", "cancelled" with the reason, or what() of an error.
+template <class T>
+magpie::task<std::string> outcome(magpie::task<T> body) {
+  try {
+    co_await std::move(body);
+  } catch (const magpie::timeout_error&) {
+    co_return "timeout";
+  } catch (const magpie::cancelled& stopped) {
+    co_return "cancelled" + (stopped.reason().empty() ? "" : ": " + stopped.reason());
+  } catch (const std::exception& error) {
+    co_return error.what();
+  }
+  co_return "result";
+}
+
+/// A timeout around `body`, which is there as long as this runs, as a lazy task.
+template <class Limit, class Body>
+magpie::task<> limited(Limit limit, Body& body) {
+  co_await magpie::with_timeout(limit, std::ref(body));
+}
+
+class gather_timeout : public magpie::test::each_worker_count {
+ protected:
+  magpie::runtime runtime{{.workers = GetParam()}};
+};
+MAGPIE_FOR_EACH_WORKER_COUNT(gather_timeout);
+
+// Rule 55: the deadline in effect is that of the children, too.
+TEST_P(gather_timeout, tells_its_deadline_to_all_children) {
+  const auto ask = []() -> magpie::task<bool> {
+    co_await magpie::yield();
+    co_return magpie::current_deadline().has_value();
+  };
+  const auto body = [&](timeout_scope&) -> magpie::task<> {
+    const auto all = co_await magpie::gather(ask(), ask());
+    EXPECT_TRUE(std::get<0>(all) && std::get<1>(all));
+  };
+  runtime.block_on(limited(1h, body));
+}
+
+TEST_P(gather_timeout, around_a_gather_ends_all_children) {
+  std::atomic<int> told{0};
+  const auto child = [&told]() -> magpie::task<> {
+    const counted local;
+    std::exception_ptr stopped;
+    try {
+      co_await magpie::sleep_for(1000h);
+    } catch (const magpie::cancelled&) {
+      stopped = std::current_exception();
+      ++told;
+    }
+    co_await magpie::sleep_for(1us);  // of what it has been told it is not told again
+    std::rethrow_exception(std::move(stopped));
+  };
+  const auto body = [&](timeout_scope& scope) -> magpie::task<> {
+    std::vector<magpie::task<>> children;
+    for (int i = 0; i < 100; ++i) children.push_back(child());
+    scope.reschedule(1ms);
+    co_await magpie::gather(std::move(children));
+  };
+  const auto run = [&]() -> magpie::task<> {
+    const auto ended = co_await outcome(limited(1000h, body));
+    EXPECT_EQ(ended, "timeout");
+    co_await magpie::yield();
+  };
+  runtime.block_on(run());
+  EXPECT_LE(told, 100);
+  EXPECT_EQ(counted::alive(), 0);
+}
+
+TEST_P(gather_timeout, in_a_child_ends_that_child_alone) {
+  std::atomic<bool> over{false};
+  const auto body = [](timeout_scope&) -> magpie::task<> { co_await sleep_long(); };
+  const auto limited_child = [&]() -> magpie::task<std::string> {
+    const auto ended = co_await outcome(limited(1ms, body));
+    co_await magpie::yield();
+    over = true;
+    co_return ended;
+  };
+  const auto sibling = [&]() -> magpie::task<int> {
+    while (!over) co_await magpie::yield();
+    co_await magpie::sleep_for(1us);
+    co_return 4;
+  };
+  const auto run = [&]() -> magpie::task<> {
+    const auto [first, second, third] =
+        co_await magpie::gather(limited_child(), sibling(), limited_child());
+    EXPECT_EQ(first, "timeout");
+    EXPECT_EQ(second, 4);
+    EXPECT_EQ(third, "timeout");
+  };
+  runtime.block_on(run());
+}
+
+}  // namespace
