@@ -35,6 +35,7 @@ std::uint32_t leaf_wait::leave_scope() noexcept {
 }
 
 void leaf_wait::resume() {
+  if (coroutine == nullptr) return;  // there was nothing to wait for
   if (found_ != cancel_scope::delivery::none) scope->throw_cancelled(found_);
   if (leave_scope() == 0 && !withdrawn_) [[likely]]
     return;

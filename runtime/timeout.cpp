@@ -31,6 +31,7 @@ bool timeout_scope::reschedule(time_point deadline) {
 detail::continuation timeout_scope::begin(std::coroutine_handle<> awaiting) noexcept {
   enter(awaiting, &go_on);
   requests_before_ = parent().requests_so_far();
+  if (parent().is_requested()) --requests_before_;  // of what was there the body may be told first
   const std::lock_guard guard(static_cast<cancel_scope&>(*this));
   if (own_deadline() == detail::long_ago) {
     mark_requested();
@@ -83,6 +84,14 @@ detail::job* timeout_scope::run_out() noexcept {
   is_armed_ = false;
   return has_ended_ ? &resumption_ : nullptr;
 }
+
+namespace detail {
+
+std::uint64_t requests_to_this_task() noexcept {
+  return this_scope(worker::here()).requests_so_far();
+}
+
+}  // namespace detail
 
 std::optional<time_point> current_deadline() {
   const detail::worker& here =

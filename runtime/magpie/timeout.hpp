@@ -1,6 +1,7 @@
 #pragma once
 
 #include <coroutine>
+#include <cstdint>
 #include <functional>
 #include <magpie/cancel_scope.hpp>
 #include <magpie/clock.hpp>
@@ -139,14 +140,20 @@ task<T> await_end(task_handle<T> awaited) {
   co_return co_await std::move(awaited);
 }
 
+/// How often the calling task, or a scope in it that the caller runs in, was asked to end.
+[[nodiscard]] std::uint64_t requests_to_this_task() noexcept;
+
 template <class T>
 task<T> wait_for_end(task_handle<T> awaited, time_point deadline) {
-  if (!awaited.done() && deadline == long_ago) {
-    // Not begun in a timeout, which would have the wait itself end before it reaches the task.
-    awaited.cancel();
+  // Without any time it is not begun in a timeout, which would have the wait itself end before it
+  // reaches the task.
+  if (awaited.done()) co_return co_await std::move(awaited);
+  if (deadline == long_ago && awaited.cancel()) {
+    const std::uint64_t requests = requests_to_this_task();
     try {
       co_return co_await std::move(awaited);
     } catch (const cancelled&) {
+      if (requests_to_this_task() > requests) throw;
       throw timeout_error();
     }
   }

@@ -179,6 +179,7 @@ TEST_P(all_tasks, does_not_mind_the_end_of_another_runtime) {
     goes.reset();
     for (std::size_t i = 0; i < handles.size(); ++i) {
       ASSERT_TRUE(handles[i].done());
+      if (handles[i].cancelled()) continue;
       ASSERT_EQ(handles[i].result(), static_cast<int>(i));
     }
   }

@@ -206,7 +206,9 @@ TEST_P(cancel, never_touches_a_frame_that_goes_on) {
     }
   };
   std::atomic<bool> stop_now{false};
+  std::atomic<int> begun{0};
   const auto swallow_all = [&](std::size_t seed) -> magpie::task<std::size_t> {
+    ++begun;
     std::mt19937_64 random(seed);
     std::size_t deliveries = 0;
     while (!stop_now) {
@@ -222,6 +224,7 @@ TEST_P(cancel, never_touches_a_frame_that_goes_on) {
   std::mt19937_64 random(announced_seed());
   std::vector<magpie::task_handle<std::size_t>> targets;
   for (int i = 0; i < 4; ++i) targets.push_back(runtime.spawn(swallow_all(random())));
+  ASSERT_TRUE(eventually([&] { return begun.load() == 4; }));
   const std::size_t requests = scaled(1e6);
   std::vector<std::thread> cancellers;
   for (int i = 0; i < 2; ++i) {

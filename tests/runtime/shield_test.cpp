@@ -1,0 +1,79 @@
+#include <magpie/shield.hpp>
+
+#include <gtest/gtest.h>
+
+#include <magpie/errors.hpp>
+#include <magpie/runtime.hpp>
+#include <magpie/sleep.hpp>
+#include <magpie/timeout.hpp>
+#include <magpie/yield.hpp>
+#include <stdexcept>
+#include <utility>
+
+#include "support/worker_counts.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+
+class shield : public magpie::test::each_worker_count {
+ protected:
+  magpie::runtime runtime{{.workers = GetParam()}};
+};
+MAGPIE_FOR_EACH_WORKER_COUNT(shield);
+
+magpie::task<int> give(int value) { co_return value; }
+
+magpie::task<int> fail() {
+  co_await magpie::yield();
+  throw std::runtime_error("inner");
+}
+
+magpie::task<int> sleep_long() {
+  co_await magpie::sleep_for(1000h);
+  co_return 1;
+}
+
+magpie::task<int> wait_shielded(magpie::task_handle<int> inner) {
+  co_return co_await magpie::shield(std::move(inner));
+}
+
+magpie::task<int> wait_a_moment(magpie::task_handle<int> inner) {
+  co_return co_await magpie::wait_for(magpie::shield(std::move(inner)), 1ms);
+}
+
+// Rule 29: result and exception are passed on.
+TEST_P(shield, gives_what_the_task_gives) {
+  EXPECT_EQ(runtime.block_on(magpie::shield(give(7))), 7);
+  EXPECT_EQ(runtime.block_on(wait_shielded(runtime.spawn(give(8)))), 8);
+  EXPECT_THROW(runtime.block_on(magpie::shield(fail())), std::runtime_error);
+}
+
+// Rule 29: cancelling who waits leaves the task running.
+TEST_P(shield, keeps_a_request_from_the_task) {
+  const auto inner = runtime.spawn(sleep_long());
+  const auto outer = runtime.spawn(wait_shielded(inner));
+  EXPECT_TRUE(outer.cancel("enough"));
+  EXPECT_THROW(outer.get(), magpie::cancelled);
+  EXPECT_FALSE(inner.done());
+  EXPECT_EQ(inner.cancelling(), 0U);
+}
+
+// Rule 29: the task itself is cancelled.
+TEST_P(shield, tells_that_the_task_was_cancelled) {
+  const auto inner = runtime.spawn(sleep_long());
+  const auto outer = runtime.spawn(wait_shielded(inner));
+  EXPECT_TRUE(inner.cancel());
+  EXPECT_THROW(outer.get(), magpie::cancelled);
+  EXPECT_EQ(outer.cancelling(), 0U);
+}
+
+// Rule 49.
+TEST_P(shield, keeps_a_timeout_from_the_task) {
+  const auto inner = runtime.spawn(sleep_long());
+  EXPECT_THROW(runtime.block_on(wait_a_moment(inner)), magpie::timeout_error);
+  EXPECT_FALSE(inner.done());
+  EXPECT_EQ(inner.cancelling(), 0U);
+}
+
+}  // namespace
