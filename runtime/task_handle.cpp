@@ -3,7 +3,11 @@
 namespace magpie::detail {
 
 bool handle_awaiter_base::suspend_until_end(std::coroutine_handle<> suspended) noexcept {
-  if (!lock_to_wait(suspended)) return false;
+  while (!lock_to_wait(suspended)) {
+    // Told of a request before the wait: it is the awaited task's all the same, if it is not done.
+    if (!awaited_.pass_on(scope->root().cancel_reason())) return false;
+    forget_found();
+  }
   enter_scope();
   cancel_scope& around = *scope;
   // Locks of two tasks are never held together. A request that comes in between finds this wait,

@@ -173,7 +173,11 @@ bool task_state_base::cancel(std::string_view reason) {
     why = std::make_shared<const std::string>(reason);
     static_cast<void>(extras());
   }
-  cancel_round round(std::move(why));
+  return pass_on(std::move(why));
+}
+
+bool task_state_base::pass_on(std::shared_ptr<const std::string> reason) noexcept {
+  cancel_round round(std::move(reason));
   {
     const std::lock_guard guard(*this);
     if (has(ended)) return false;

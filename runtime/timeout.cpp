@@ -13,6 +13,7 @@ std::optional<time_point> timeout_scope::deadline() noexcept {
 }
 
 bool timeout_scope::reschedule(time_point deadline) {
+  bool is_over = false;
   {
     const std::lock_guard guard(static_cast<cancel_scope&>(*this));
     if (has_ended_ || expired()) {
@@ -21,10 +22,22 @@ bool timeout_scope::reschedule(time_point deadline) {
     if (is_armed_ && !root().home()->jobs.disarm(*this)) return false;
     set_own_deadline(deadline);
     is_armed_ = deadline != time_point::max();
-    if (!is_armed_ || start_countdown()) return true;
-    mark_requested();
+    if (!is_armed_) return true;
+    is_over = deadline <= clock::now();
+    if (is_over) mark_requested();
   }
-  if (detail::job* const awaiter = run_out()) root().home()->jobs.submit(*awaiter);
+  detail::scheduler& home = root().home()->jobs;
+  detail::job* awaiter = nullptr;
+  if (is_over) {
+    awaiter = run_out();
+  } else {
+    // Without the lock, for which the timer asks when it is fired. Meanwhile the body may have
+    // ended.
+    home.arm(*this, deadline);
+    const std::lock_guard guard(static_cast<cancel_scope&>(*this));
+    if (has_ended_ && is_armed_ && home.disarm(*this)) awaiter = &resumption_;
+  }
+  if (awaiter != nullptr) home.submit(*awaiter);
   return true;
 }
 
@@ -32,11 +45,11 @@ detail::continuation timeout_scope::begin(std::coroutine_handle<> awaiting) noex
   enter(awaiting, &go_on);
   requests_before_ = parent().requests_so_far();
   if (parent().is_requested()) --requests_before_;  // of what was there the body may be told first
-  const std::lock_guard guard(static_cast<cancel_scope&>(*this));
   if (own_deadline() == detail::long_ago) {
+    const std::lock_guard guard(static_cast<cancel_scope&>(*this));
     mark_requested();
   } else if (own_deadline() != time_point::max()) {
-    is_armed_ = true;
+    is_armed_ = true;  // nobody else uses this scope yet
     detail::worker::here().home().arm(*this, own_deadline());
   }
   return detail::continuation(static_cast<nested_scope&>(*this));
@@ -48,12 +61,6 @@ bool timeout_scope::is_to_blame() noexcept {
   if (parent().requests_so_far() <= requests_before_) return true;
   static_cast<void>(parent().deliver(awaiter()));
   return false;
-}
-
-bool timeout_scope::start_countdown() noexcept {
-  if (own_deadline() <= clock::now()) return false;
-  root().home()->jobs.arm(*this, own_deadline());
-  return true;
 }
 
 /// The timer may be on its way out of the wheel, or the members are being told: then this scope has

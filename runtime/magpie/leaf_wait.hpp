@@ -58,6 +58,8 @@ class leaf_wait : public resumption, public scope_member {
   /// Locks the scope for a wait that is about to enter it; does not, and returns false, when the
   /// coroutine has to be told of a request instead.
   [[nodiscard]] bool lock_to_wait(std::coroutine_handle<> suspended) noexcept;
+  /// After lock_to_wait() has said no: has the coroutine wait nevertheless.
+  void forget_found() noexcept { found_ = cancel_scope::delivery::none; }
   /// With the scope's lock held.
   void enter_scope() noexcept {
     is_in_scope_ = true;

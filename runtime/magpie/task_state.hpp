@@ -100,6 +100,8 @@ class task_state_base : public job, public cancel_scope {
   /// False when the task has ended. Throws std::bad_alloc when there is a reason, and then has done
   /// nothing.
   bool cancel(std::string_view reason);
+  /// The same without memory, for want of which a reason is dropped.
+  bool pass_on(std::shared_ptr<const std::string> reason) noexcept;
   /// How often the task was asked to end, less what was taken back.
   [[nodiscard]] unsigned cancelling() const noexcept {
     return static_cast<unsigned>(word(std::memory_order_relaxed) / one_request);

@@ -59,8 +59,6 @@ class timeout_scope : protected detail::nested_scope, private detail::timer {
   [[nodiscard]] static std::coroutine_handle<> go_on(detail::nested_scope& self) noexcept;
   [[nodiscard]] static detail::job* expire(detail::timer& self) noexcept;
 
-  /// With the lock held: has the timer come at the deadline. False when that has passed.
-  [[nodiscard]] bool start_countdown() noexcept;
   /// Tells what runs within that the time is over. Gives the awaiter's job if the body ends
   /// meanwhile.
   [[nodiscard]] detail::job* run_out() noexcept;
