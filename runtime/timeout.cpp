@@ -19,25 +19,25 @@ bool timeout_scope::reschedule(time_point deadline) {
     if (has_ended_ || expired()) {
       detail::throw_invalid_state("a timeout to reschedule that has neither expired nor been left");
     }
-    if (is_armed_ && !root().home()->jobs.disarm(*this)) return false;
+    if (is_arming_ || (is_armed_ && !root().home()->jobs.disarm(*this))) return false;
     set_own_deadline(deadline);
     is_armed_ = deadline != time_point::max();
     if (!is_armed_) return true;
     is_over = deadline <= clock::now();
-    if (is_over) mark_requested();
+    if (is_over) {
+      mark_requested();
+    } else {
+      is_arming_ = true;
+    }
   }
   detail::scheduler& home = root().home()->jobs;
-  detail::job* awaiter = nullptr;
   if (is_over) {
-    awaiter = run_out();
+    if (detail::job* const awaiter = run_out()) home.submit(*awaiter);
   } else {
-    // Without the lock, for which the timer asks when it is fired. Meanwhile the body may have
-    // ended.
-    home.arm(*this, deadline);
+    home.arm(*this, deadline);  // without the lock, for which the timer asks when it is fired
     const std::lock_guard guard(static_cast<cancel_scope&>(*this));
-    if (has_ended_ && is_armed_ && home.disarm(*this)) awaiter = &resumption_;
+    is_arming_ = false;
   }
-  if (awaiter != nullptr) home.submit(*awaiter);
   return true;
 }
 

@@ -17,7 +17,8 @@
 namespace magpie {
 
 /// The inside view of a running with_timeout(): its deadline, and what became of it. Lives as long
-/// as the body runs; its members may be called from any thread meanwhile.
+/// as the body runs; its members may be called from any thread meanwhile,
+/// and return before it ends.
 class timeout_scope : protected detail::nested_scope, private detail::timer {
  public:
   /// The time is over: what runs within has been asked to end.
@@ -29,7 +30,8 @@ class timeout_scope : protected detail::nested_scope, private detail::timer {
   [[nodiscard]] std::optional<time_point> deadline() noexcept;
 
   /// Sets the deadline anew: earlier, later, never (no_limit), or now, for a moment that has
-  /// passed. True when it counts. False when the time is just running out, on another thread.
+  /// passed. True when it counts. False when the time is just running out, or is being rescheduled,
+  /// on another thread.
   /// Throws invalid_state when it has run out, or the body has ended.
   bool reschedule(time_point deadline);
   template <class Rep, class Period>
@@ -69,6 +71,7 @@ class timeout_scope : protected detail::nested_scope, private detail::timer {
 
   // Guarded by the scope's lock.
   bool is_armed_ = false;   // the timer is in the wheel, or on its way out, or run_out() is at work
+  bool is_arming_ = false;  // reschedule() is about to put it there
   bool has_ended_ = false;  // the body has
 };
 
