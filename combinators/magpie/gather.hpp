@@ -86,7 +86,8 @@ class gather_awaiter {
   }
 
   std::tuple<gathered<Ts>...> await_resume() {
-    rethrow_for_parent(join_);
+    // Without children the join has never been given a parent.
+    if constexpr (sizeof...(Ts) != 0) rethrow_for_parent(join_);
     return take(std::index_sequence_for<Ts...>());
   }
 
