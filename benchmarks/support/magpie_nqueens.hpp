@@ -1,27 +1,48 @@
 #pragma once
 
+#include <array>
 #include <magpie/magpie.hpp>
 
 #include "support/nqueens.hpp"
 
 namespace bench {
 
-/// The search of `row` from `column` on: the child of the first safe one beside the rest of the
-/// row. A gather of two costs less than one of all children, which has to allocate a vector.
-inline magpie::task<std::uint64_t> magpie_nqueens(unsigned size, unsigned row, unsigned column,
+/// The search of `row` from column `from` on. Up to four children at a time, the last of which
+/// stands for the rest of the row: a gather of so many costs less than one of a vector, which has
+/// to be allocated.
+inline magpie::task<std::uint64_t> magpie_nqueens(unsigned size, unsigned row, unsigned from,
                                                   queens board) {
   if (row == size) co_return std::uint64_t{1};
-  column = board.next_safe(size, row, column);
-  if (column == size) co_return std::uint64_t{0};
-  const queens child = board.with(row, column);
-  const unsigned next = board.next_safe(size, row, column + 1);
-  if (next == size) {
-    const std::uint64_t only = co_await magpie_nqueens(size, row + 1, 0, child);
-    co_return only;
+  std::array<unsigned, 4> safe;
+  unsigned count = 0;
+  for (unsigned column = board.next_safe(size, row, from); column < size && count < safe.size();
+       column = board.next_safe(size, row, column + 1)) {
+    safe[count++] = column;
   }
-  const auto [first, others] = co_await magpie::gather(magpie_nqueens(size, row + 1, 0, child),
-                                                       magpie_nqueens(size, row, next, board));
-  co_return first + others;
+  const auto child = [&](unsigned number) {
+    return magpie_nqueens(size, row + 1, 0, board.with(row, safe[number]));
+  };
+  switch (count) {
+    case 0:
+      co_return std::uint64_t{0};
+    case 1: {
+      const std::uint64_t only = co_await child(0);
+      co_return only;
+    }
+    case 2: {
+      const auto [a, b] = co_await magpie::gather(child(0), child(1));
+      co_return a + b;
+    }
+    case 3: {
+      const auto [a, b, c] = co_await magpie::gather(child(0), child(1), child(2));
+      co_return a + b + c;
+    }
+    default: {
+      const auto [a, b, c, rest] = co_await magpie::gather(
+          child(0), child(1), child(2), magpie_nqueens(size, row, safe[3], board));
+      co_return a + b + c + rest;
+    }
+  }
 }
 
 }  // namespace bench

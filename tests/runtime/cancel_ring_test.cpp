@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "support/cancelling.hpp"
+#include "support/leaks.hpp"
 #include "support/scale.hpp"
 #include "support/worker_counts.hpp"
 
@@ -51,6 +52,7 @@ class cancel_ring : public magpie::test::each_worker_count {};
 MAGPIE_FOR_EACH_WORKER_COUNT(cancel_ring);
 
 TEST_P(cancel_ring, of_two_tasks_comes_back) {
+  const magpie::test::left_behind all_of_it;
   const auto& ring = ring_that_never_ends(GetParam(), 2);
   EXPECT_TRUE(ring[0].cancel("hopeless"));
   EXPECT_TRUE(ring[1].cancel());
@@ -61,10 +63,12 @@ TEST_P(cancel_ring, of_two_tasks_comes_back) {
 }
 
 TEST_P(cancel_ring, by_many_threads_comes_back) {
+  const magpie::test::left_behind all_of_it;
   const auto& ring = ring_that_never_ends(GetParam(), 5);
   std::vector<std::thread> cancellers;
   for (std::size_t i = 0; i < 3; ++i) {
     cancellers.emplace_back([&, i] {
+      const magpie::test::left_behind reasons;
       for (std::size_t k = 0; k < scaled(500'000); ++k) {
         EXPECT_TRUE(ring[(i + k) % ring.size()].cancel());
       }
