@@ -29,6 +29,8 @@ void blocking_pool::submit(blocking_call_base& call) {
     // Before the call is queued: once it is, it may be made, and gone, at any moment.
     if (queued_ >= idle_ && threads_.size() < most_) start_thread();
     call.next = nullptr;
+    call.previous = last_;
+    call.is_queued = true;
     (first_ == nullptr ? first_ : last_->next) = &call;
     last_ = &call;
     ++queued_;
@@ -36,6 +38,36 @@ void blocking_pool::submit(blocking_call_base& call) {
     arrival_.notify_one();
   }
   for (std::thread& each : ended) each.join();
+}
+
+bool blocking_pool::is_busy() {
+  const std::lock_guard lock(mutex_);
+  return busy() != 0;
+}
+
+std::size_t blocking_pool::wait_until_idle(time_point deadline) {
+  std::unique_lock lock(mutex_);
+  const auto is_idle = [this] { return busy() == 0; };
+  if (deadline != time_point::max()) {
+    idleness_.wait_until(lock, deadline, is_idle);
+  } else {
+    idleness_.wait(lock, is_idle);
+  }
+  return busy();
+}
+
+bool blocking_pool::withdraw(blocking_call_base& call) noexcept {
+  const std::lock_guard lock(mutex_);
+  if (!call.is_queued) return false;
+  unlink(call);
+  return true;
+}
+
+void blocking_pool::unlink(blocking_call_base& queued) noexcept {
+  (queued.previous == nullptr ? first_ : queued.previous->next) = queued.next;
+  (queued.next == nullptr ? last_ : queued.next->previous) = queued.previous;
+  queued.is_queued = false;
+  --queued_;
 }
 
 void blocking_pool::start_thread() {
@@ -54,13 +86,13 @@ void blocking_pool::loop(std::list<std::thread>::iterator self) {
   std::unique_lock lock(mutex_);
   for (;;) {
     ++idle_;
+    if (busy() == 0) idleness_.notify_all();
     const bool arrived =
         arrival_.wait_for(lock, keep_alive, [this] { return first_ != nullptr || stopping_; });
     --idle_;
     if (first_ != nullptr) {
       blocking_call_base& call = *first_;
-      first_ = call.next;
-      --queued_;
+      unlink(call);
       lock.unlock();
       call.make();
       lock.lock();

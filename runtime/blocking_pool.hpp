@@ -19,7 +19,8 @@ class blocking_pool {
   /// The threads may run where the calling thread may.
   explicit blocking_pool(std::size_t most);
 
-  /// Every call has been made and its task has ended; joins the threads.
+  /// Every task has ended, so that no call is in the queue; waits for those that still run though
+  /// nobody awaits them, and joins the threads.
   ~blocking_pool();
 
   blocking_pool(const blocking_pool&) = delete;
@@ -29,8 +30,21 @@ class blocking_pool {
   /// and cannot start one; then the call is not made.
   void submit(blocking_call_base& call);
 
+  /// False when every call that was submitted has been made, and its task is ready again. Not for
+  /// the pool's own threads.
+  [[nodiscard]] bool is_busy();
+
+  /// Blocks until that is so, or the deadline has passed; returns how many calls have not been
+  /// made.
+  [[nodiscard]] std::size_t wait_until_idle(time_point deadline);
+
+  /// Takes a submitted call out of the queue; false when a thread has it, or had it.
+  [[nodiscard]] bool withdraw(blocking_call_base& call) noexcept;
+
  private:
+  [[nodiscard]] std::size_t busy() const noexcept { return queued_ + threads_.size() - idle_; }
   void loop(std::list<std::thread>::iterator self);
+  void unlink(blocking_call_base& queued) noexcept;
   void start_thread();
 
   static constexpr std::chrono::seconds keep_alive{10};
@@ -40,6 +54,7 @@ class blocking_pool {
       processors_;    // a thread inherits those of whoever starts it, which may be a pinned worker
   std::mutex mutex_;  // guards all below
   std::condition_variable arrival_;
+  std::condition_variable idleness_;
   blocking_call_base* first_ = nullptr;
   blocking_call_base* last_ = nullptr;
   std::size_t queued_ = 0;

@@ -64,7 +64,8 @@ class way_up {
   cancel_scope* scope_;
 };
 
-/// Whether this child of a join, or what the join is a part of, has been told.
+/// Whether this child of a join, or what the join is a part of, has been told. A scope further in
+/// than the mark that is asked to end is another matter: of that nobody in it has been told.
 bool was_told(way_up way) noexcept {
   for (;;) {
     switch (way.climb()) {
@@ -73,6 +74,7 @@ bool was_told(way_up way) noexcept {
         way.leave_join();
         break;
       case way_up::stop::scope:
+        if ((way.scope().requests() & 1) != 0) return false;
         way.leave_scope();
         break;
       case way_up::stop::task:
@@ -104,14 +106,39 @@ std::uint32_t cancel_scope::requests() const noexcept {
   }
 }
 
-std::uint64_t cancel_scope::requests_so_far() const noexcept {
+std::uint64_t cancel_scope::count_own_requests(counting which) const noexcept {
+  const std::uint64_t seen = word(std::memory_order_acquire);
+  const std::uint64_t all =
+      (seen & within) != 0 ? ((seen & asked) != 0 ? 1 : 0) : seen / one_request;
+  return which == counting::settled && (seen & requested) != 0 ? all - 1 : all;
+}
+
+std::uint64_t cancel_scope::count_requests(counting which) const noexcept {
   std::uint64_t count = 0;
   const cancel_scope* scope = this;
   for (;;) {
-    const std::uint64_t seen = scope->word(std::memory_order_acquire);
-    if ((seen & within) == 0) return count + seen / one_request;
-    if ((seen & asked) != 0) ++count;
+    count += scope->count_own_requests(which);
+    if (!scope->has(within)) return count;
     scope = &static_cast<const nested_scope*>(scope)->parent();
+  }
+}
+
+/// Goes the way of deliver(): what stands is news, but for a child of a join that has been told.
+std::uint64_t cancel_scope::requests_known_to(std::coroutine_handle<> at) noexcept {
+  std::uint64_t count = 0;
+  for (way_up way(at, *this);;) {
+    switch (way.climb()) {
+      case way_up::stop::task:
+        return count + way.scope().count_own_requests(counting::settled);
+      case way_up::stop::scope:
+        count += way.scope().count_own_requests(counting::settled);
+        way.leave_scope();
+        break;
+      case way_up::stop::join: {
+        const counting known = detail::was_told(way) ? counting::all : counting::settled;
+        return count + way.scope().count_requests(known);
+      }
+    }
   }
 }
 
@@ -135,8 +162,15 @@ task_state_base& cancel_scope::root() noexcept {
 void cancel_scope::tell_members(cancel_round& round) noexcept {
   for (scope_member* each = members_; each != nullptr;) {
     scope_member* const following = each->next_;  // read first: a wait that is woken is unlinked
-    each->tell_(*each, round);
+    each->operations_.tell(*each, round);
     each = following;
+  }
+}
+
+void cancel_scope::describe_members(wait_descriptions& into) const noexcept {
+  for (const scope_member* each = members_; each != nullptr && !into.is_full();
+       each = each->next_) {
+    each->operations_.describe(*each, into);
   }
 }
 
@@ -173,6 +207,21 @@ cancel_scope::delivery cancel_scope::deliver(std::coroutine_handle<> at) noexcep
   }
 }
 
+void cancel_scope::ask_again(std::coroutine_handle<> at) noexcept {
+  for (way_up way(at, *this);;) {
+    const way_up::stop reached = way.climb();
+    if (reached == way_up::stop::join) return way.coroutine().then().forget_told();
+    {
+      cancel_scope& scope = way.scope();
+      const std::lock_guard guard(scope);
+      const std::uint64_t seen = scope.word(std::memory_order_relaxed);
+      if ((seen & asked) != 0 || seen >= one_request) scope.set(requested);
+    }
+    if (reached == way_up::stop::task) return;
+    way.leave_scope();
+  }
+}
+
 void cancel_scope::throw_cancelled(delivery due) {
   if (due != delivery::from_task) throw magpie::cancelled();
   throw magpie::cancelled(root().cancel_reason());
@@ -182,7 +231,7 @@ bool cancel_scope::contains(const void* other) noexcept {
   if (this == other) return true;
   const std::lock_guard guard(*this);
   for (scope_member* each = members_; each != nullptr; each = each->next_) {
-    if (each->tell_ == &nested_scope::tell_nested &&
+    if (&each->operations_ == &nested_scope::nested_operations &&
         static_cast<nested_scope*>(each)->contains(other)) {
       return true;
     }
@@ -211,7 +260,12 @@ void nested_scope::leave() noexcept {
 std::coroutine_handle<> end_body(nested_scope& scope) noexcept { return scope.body_ended(); }
 
 void nested_scope::tell() noexcept {
-  cancel_round round;
+  {
+    // Without a body that waits there is nobody to tell, and perhaps no task around it yet.
+    const std::lock_guard guard(static_cast<cancel_scope&>(*this));
+    if (!has_members()) return;
+  }
+  cancel_round round(root());
   round.tell_all(*this);
   round.run();
 }
@@ -222,12 +276,27 @@ void nested_scope::tell_nested(scope_member& self, cancel_round& round) noexcept
   scope.tell_members(round);
 }
 
-cancel_round::cancel_round(std::shared_ptr<const std::string> why) noexcept
+void nested_scope::describe_nested(const scope_member& self, wait_descriptions& into) noexcept {
+  auto& scope = const_cast<nested_scope&>(static_cast<const nested_scope&>(self));
+  const std::lock_guard guard(static_cast<cancel_scope&>(scope));
+  scope.describe_members(into);
+}
+
+constexpr scope_member::operations nested_scope::nested_operations{&tell_nested, &describe_nested};
+
+cancel_round::cancel_round(task_state_base& origin, std::shared_ptr<const std::string> why) noexcept
     : number_([] {
         static std::atomic<std::uint64_t> next{1};
         return next.fetch_add(1, std::memory_order_relaxed);
       }()),
+      origin_(origin),
       reason_(std::move(why)) {}
+
+bool cancel_round::try_pass_on() noexcept {
+  static std::mutex one_passes_on;
+  if (!turn_.owns_lock()) turn_ = std::unique_lock(one_passes_on, std::try_to_lock);
+  return turn_.owns_lock();
+}
 
 template <class Scope>
 void cancel_round::tell_all(Scope& scope) noexcept {
@@ -256,6 +325,11 @@ void cancel_round::run() noexcept {
     task->leave_list();
     tell_all(*task);
     task->drop_handle();
+  }
+  if (turn_.owns_lock()) turn_.unlock();
+  while (const std::shared_ptr<foreign_call> due = std::move(calls_)) {
+    calls_ = std::move(due->next);
+    due->call(*due);
   }
 }
 

@@ -16,13 +16,12 @@ bool done_callbacks::add(done_callback_id id, done_callback callback) {
 }
 
 std::size_t done_callbacks::remove(done_callback_id id) {
-  std::deque<entry> removed;  // destroyed after the lock is released: a callback may own anything
+  std::list<entry> removed;  // destroyed after the lock is released: a callback may own anything
   const std::lock_guard lock(mutex_);
   const auto found = std::find_if(entries_.begin(), entries_.end(),
                                   [id](const entry& each) { return each.id == id; });
   if (found == entries_.end()) return 0;
-  removed.push_back(std::move(*found));
-  entries_.erase(found);
+  removed.splice(removed.end(), entries_, found);
   return 1;
 }
 

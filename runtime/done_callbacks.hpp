@@ -1,6 +1,6 @@
 #pragma once
 
-#include <deque>
+#include <list>
 #include <magpie/job.hpp>
 #include <magpie/task_handle.hpp>
 #include <mutex>
@@ -36,7 +36,7 @@ class done_callbacks : public job {
 
   task_state_base& owner_;
   std::mutex mutex_;  // guards all below
-  std::deque<entry> entries_;
+  std::list<entry> entries_;
   bool ended_ = false;      // the task has ended, as far as this object was told
   bool submitted_ = false;  // this job is on its way or runs
 };

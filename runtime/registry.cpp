@@ -8,7 +8,12 @@ bool registry::add_from_outside(std::size_t count) {
   // Relaxed: whoever sees the removal sees this, which happened before the task could run.
   if ((added_outside_.fetch_add(count, std::memory_order_relaxed) & closed_bit) == 0) return true;
   added_outside_.fetch_sub(count, std::memory_order_relaxed);
+  notify();  // whoever has looked in between
   return false;
+}
+
+void registry::refuse_outside() noexcept {
+  added_outside_.fetch_or(closed_bit, std::memory_order_relaxed);
 }
 
 void registry::remove(const worker& here) noexcept {
@@ -23,11 +28,14 @@ void registry::notify() noexcept {
   emptied_.notify_all();
 }
 
-void registry::close_when_empty() {
+bool registry::close_when_empty(time_point deadline) {
   is_awaited_.store(true, std::memory_order_relaxed);
   asymmetric_fence::heavy();
   std::unique_lock lock(mutex_);
-  emptied_.wait(lock, [this] { return close_if_empty(); });
+  const auto is_closed = [this] { return close_if_empty(); };
+  if (deadline != time_point::max()) return emptied_.wait_until(lock, deadline, is_closed);
+  emptied_.wait(lock, is_closed);
+  return true;
 }
 
 /// All removals are read before all additions. None of these numbers ever goes down, and at no
@@ -38,7 +46,7 @@ bool registry::close_if_empty() noexcept {
   std::uint64_t removed = 0;
   for (const counts& each : counts_) removed += each.removed.load(std::memory_order_acquire);
   std::uint64_t outside = added_outside_.load(std::memory_order_acquire);
-  std::uint64_t added = outside;
+  std::uint64_t added = outside & ~closed_bit;
   for (const counts& each : counts_) added += each.added.load(std::memory_order_acquire);
   return added == removed && added_outside_.compare_exchange_strong(outside, outside | closed_bit,
                                                                     std::memory_order_acq_rel);

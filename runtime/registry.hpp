@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <magpie/clock.hpp>
 #include <magpie/worker.hpp>
 #include <mutex>
 
@@ -22,15 +23,25 @@ class registry {
     raise(counts_[here.index()].added, count);
   }
 
-  /// Anywhere else. False when the registry is closed.
+  /// Anywhere else. False when nothing may be added there any more.
   [[nodiscard]] bool add_from_outside(std::size_t count);
+
+  /// From now on nothing is added from outside. Any thread, any number of times.
+  void refuse_outside() noexcept;
+  [[nodiscard]] bool refuses_outside() const noexcept {
+    return (added_outside_.load(std::memory_order_relaxed) & closed_bit) != 0;
+  }
 
   /// On a worker of this runtime. From then on the runtime may end.
   void remove(const worker& here) noexcept;
 
   /// Blocks until nothing is registered; from then on nothing can be added. What is registered may
-  /// still add more meanwhile.
-  void close_when_empty();
+  /// still add more meanwhile. False when the deadline has passed before.
+  [[nodiscard]] bool close_when_empty(time_point deadline = time_point::max());
+
+  /// The same without waiting: false when something is registered. Not while it may be removed on
+  /// another thread.
+  [[nodiscard]] bool close_if_empty() noexcept;
 
  private:
   struct alignas(64) counts {
@@ -46,7 +57,6 @@ class registry {
     sum.store(sum.load(std::memory_order_relaxed) + count, std::memory_order_release);
   }
 
-  [[nodiscard]] bool close_if_empty() noexcept;
   void notify() noexcept;
 
   std::deque<counts> counts_;
@@ -54,8 +64,9 @@ class registry {
   // reads it after its count and a light fence. So either the look sees the removal, or the removal
   // sees that somebody waits.
   std::atomic<bool> is_awaited_{false};
-  // What other threads added; with closed_bit once nothing may be added any more. Grows by
-  // fetch_add, and is closed by compare-exchange at a value with which the registry is empty.
+  // What other threads added; with closed_bit once they may not any more. Grows by fetch_add, for a
+  // moment also by who is refused. Is closed by refuse_outside(), or by compare-exchange at a value
+  // with which the registry is empty.
   alignas(64) std::atomic<std::uint64_t> added_outside_{0};
   std::mutex mutex_;  // orders looks and notifications
   std::condition_variable emptied_;

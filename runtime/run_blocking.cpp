@@ -3,28 +3,73 @@
 #include <magpie/scheduler.hpp>
 
 #include "runtime/blocking_pool.hpp"
+#include "runtime/local_values.hpp"
 #include "runtime/runtime_core.hpp"
 
 namespace magpie::detail {
 
 void blocking_call_base::make() noexcept {
-  try {
-    call_(*this);
-  } catch (...) {
-    failure_ = std::current_exception();
+  const stage seen = stage_.load(std::memory_order_acquire);
+  if (seen == stage::submitted || seen == stage::awaited) {
+    const lent_locals of_task(locals_);
+    try {
+      call_(*this);
+    } catch (...) {
+      failure_ = std::current_exception();
+    }
   }
-  home_->submit(resumption_);
+  switch (stage_.exchange(stage::ended, std::memory_order_acq_rel)) {
+    case stage::awaited:
+      wait_->home().submit(*wait_);
+      break;
+    case stage::released:
+      dispose_(*this);
+      break;
+    case stage::submitted:
+    case stage::withdrawn:
+    case stage::ended:
+      break;
+  }
 }
 
-void blocking_call_base::submit(std::coroutine_handle<> suspended) {
-  worker& here = *worker::current();
-  home_ = &here.home();
-  resumption_.prepare(suspended, here);
-  runtime_core::of(here).blocking.submit(*this);
+/// The call goes to the pool first, which may take its time, and fail. Only then can a request wake
+/// the task, and only as long as the call has not ended.
+bool blocking_wait::await_suspend(std::coroutine_handle<> suspended) {
+  if (!lock_to_wait(suspended)) return false;
+  scope->unlock();
+  call_->locals_ = current_locals();
+  call_->wait_ = this;
+  runtime_core::of(worker::here()).blocking.submit(*call_);
+  is_submitted_ = true;
+  return suspend(suspended, [this] {
+    auto seen = blocking_call_base::stage::submitted;
+    return call_->stage_.compare_exchange_strong(seen, blocking_call_base::stage::awaited,
+                                                 std::memory_order_acq_rel);
+  });
 }
 
-void blocking_call_base::rethrow_failure() {
-  if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+bool blocking_wait::withdraw() noexcept {
+  auto seen = blocking_call_base::stage::awaited;
+  return call_->stage_.compare_exchange_strong(seen, blocking_call_base::stage::withdrawn,
+                                               std::memory_order_acq_rel);
+}
+
+void blocking_wait::resume_after_call() {
+  if (is_submitted_ &&
+      call_->stage_.load(std::memory_order_acquire) != blocking_call_base::stage::ended) {
+    abandon();
+  }
+  resume();
+  if (call_->failure_) std::rethrow_exception(std::exchange(call_->failure_, nullptr));
+}
+
+/// Nobody waits for the call any more. Stop callbacks are a user's: no lock is held here.
+void blocking_wait::abandon() noexcept {
+  if (runtime_core::of(worker::here()).blocking.withdraw(*call_)) return;
+  call_->stop_.request_stop();
+  const auto before =
+      call_->stage_.exchange(blocking_call_base::stage::released, std::memory_order_acq_rel);
+  if (before != blocking_call_base::stage::ended) call_ = nullptr;
 }
 
 }  // namespace magpie::detail

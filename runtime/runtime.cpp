@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <magpie/asymmetric_fence.hpp>
 #include <magpie/check.hpp>
 #include <magpie/errors.hpp>
 #include <mutex>
@@ -9,6 +10,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "runtime/forked_process.hpp"
 #include "runtime/runtime_core.hpp"
 
 namespace magpie {
@@ -36,13 +38,25 @@ constexpr unsigned hook_bits = 16;
 
 runtime_options checked(runtime_options settings) {
   if (settings.workers == runtime_options::automatic) settings.workers = available_processors();
-  if (settings.workers < 1 || settings.workers > runtime_options::most_workers) {
-    throw_invalid_state("runtime_options::workers to be automatic or 1 to 4096");
+  if (settings.workers > runtime_options::most_workers) {
+    throw_invalid_state("runtime_options::workers to be automatic or at most 4096");
+  }
+  if (settings.workers != 0 &&
+      (settings.time != real_time || settings.seed != 0 || settings.on_wake)) {
+    throw_invalid_state(
+        "runtime_options::workers to be 0 where virtual time, a seed or on_wake is asked for");
   }
   if (settings.max_blocking_threads < 1) {
     throw_invalid_state("runtime_options::max_blocking_threads to be at least 1");
   }
   return settings;
+}
+
+using ring_function = void (*)(void*) noexcept;
+
+ring_function ring_of(const runtime_options& settings) noexcept {
+  if (!settings.on_wake) return nullptr;
+  return [](void* core) noexcept { static_cast<runtime_core*>(core)->options.on_wake(); };
 }
 
 }  // namespace
@@ -68,8 +82,9 @@ unobserved_hook runtime_identity::hook() const noexcept {
 runtime_core::runtime_core(const runtime_options& settings)
     : options(checked(settings)),
       identity(options.on_unobserved),
-      tasks(options.workers),
+      tasks(std::max<std::size_t>(options.workers, 1)),
       jobs({.workers = options.workers,
+            .driven = {.time = options.time, .seed = options.seed, .ring = ring_of(options)},
             .where = options.pin ? pinning::one_processor_each : pinning::none,
             .owner = this,
             .long_runs = {.limit = options.long_run_limit,
@@ -90,10 +105,80 @@ runtime_core::~runtime_core() {
     each.cancel();
   }
   jobs.flush_timers();
-  tasks.close_when_empty();
+  if (!drain(time_point::max())) {
+    std::fprintf(stderr, "%s", shutdown_report{.stragglers = list_tasks()}.text().c_str());
+    MAGPIE_CHECK(false, "tasks that end when they are cancelled, at the end of their runtime");
+  }
   living_runtimes& living = living_runtimes::instance();
   const std::lock_guard lock(living.mutex);
   living.by_identity.erase(identity.word());
+}
+
+void runtime_core::request_shutdown() {
+  tasks.refuse_outside();
+  // Who adds a task from outside publishes it and then looks whether that is refused by now: either
+  // it is found here, or it is found out there. Its fence is the light one.
+  asymmetric_fence::heavy();
+  const auto was_not_asked = [](task_state_base& each) { return each.cancelling() == 0; };
+  for (const any_task_handle& each : find_tasks(was_not_asked)) each.cancel("shutdown");
+}
+
+bool runtime_core::may_have_been_missed() const noexcept {
+  if (jobs.worker_here() != nullptr) return false;
+  asymmetric_fence::light();
+  return tasks.refuses_outside();
+}
+
+shutdown_report runtime_core::shut_down(time_point deadline) {
+  request_shutdown();
+  shutdown_report left;
+  if (!drain(deadline)) left.stragglers = list_tasks();
+  is_shut_down_.store(true, std::memory_order_relaxed);
+  // A virtual time stands still while functions run.
+  const bool is_virtual = options.time == virtual_time;
+  left.blocking_calls = blocking.wait_until_idle(is_virtual ? time_point::max() : deadline);
+  return left;
+}
+
+bool runtime_core::drain(time_point deadline) {
+  if (!is_driven()) return tasks.close_when_empty(deadline);
+  const auto is_closed = [this] { return tasks.close_if_empty(); };
+  return drive(is_closed, deadline) == scheduler::end_of_run::over;
+}
+
+void runtime_core::wait_for_end(task_state_base& awaited) {
+  if (!is_driven()) {
+    awaited.wait();
+    return;
+  }
+  const auto is_done = [&awaited] { return awaited.is_done(); };
+  if (drive(is_done, time_point::max()) == scheduler::end_of_run::deadlock) throw_deadlock();
+}
+
+void runtime_core::throw_deadlock() const {
+  std::string lines;
+  for (const straggler& each : list_tasks()) {
+    lines += "\n  task \"" + each.name + "\": " + each.waiting_for;
+  }
+  throw deadlock(lines);
+}
+
+void runtime_core::run_until(time_point deadline) {
+  static_cast<void>(drive([] { return false; }, deadline));
+}
+
+scheduler::end_of_run runtime_core::drive(const std::function<bool()>& is_over,
+                                          time_point deadline) {
+  const auto is_expected = [this] { return blocking.is_busy(); };
+  return jobs.run_until({.is_over = is_over, .is_expected = is_expected, .deadline = deadline});
+}
+
+std::vector<straggler> runtime_core::list_tasks() const {
+  std::vector<straggler> list;
+  for (const any_task_handle& each : find_tasks([](task_state_base&) { return true; })) {
+    list.push_back({.name = each.name(), .waiting_for = each.waiting_for()});
+  }
+  return list;
 }
 
 void runtime_core::visit(runtime_identity which, const std::function<void(runtime_core&)>& visit) {
@@ -141,12 +226,20 @@ void runtime_core::report_long_run(const void* scope, duration so_far) {
   }
 }
 
+bool runtime_core::try_add_tasks(std::size_t count) {
+  forked_process::check();
+  const worker* const here = jobs.worker_here();
+  if (here == nullptr) return tasks.add_from_outside(count);
+  if (is_shut_down_.load(std::memory_order_relaxed)) [[unlikely]]
+    return false;
+  tasks.add(*here, count);  // what a worker runs is registered itself: a task, or done callbacks
+  return true;
+}
+
 void runtime_core::add_tasks(std::size_t count) {
-  // What a worker runs is registered itself: a task, or a task's done callbacks.
-  if (const worker* const here = jobs.worker_here()) return tasks.add(*here, count);
-  if (!tasks.add_from_outside(count)) {
-    throw_invalid_state("a runtime to spawn on that is not being destroyed");
-  }
+  if (try_add_tasks(count)) [[likely]]
+    return;
+  throw_invalid_state("a runtime to spawn on that is not shut down");
 }
 
 runtime_core& current_core() {
@@ -155,22 +248,82 @@ runtime_core& current_core() {
 
 }  // namespace detail
 
-runtime::runtime(const runtime_options& options)
-    : core_(std::make_unique<detail::runtime_core>(options)) {}
-
-runtime::~runtime() = default;
-
-void runtime::check_may_block() {
-  if (detail::worker::current() != nullptr) {
-    detail::throw_invalid_state("block_on() to be called on a thread that is not a worker");
+runtime::runtime(const runtime_options& options) {
+  detail::forked_process::add_runtime();
+  try {
+    core_ = std::make_unique<detail::runtime_core>(options);
+  } catch (...) {
+    detail::forked_process::remove_runtime();
+    throw;
   }
 }
 
+runtime::~runtime() {
+  if (detail::forked_process::is_this()) {
+    static_cast<void>(core_.release());  // the threads that could end it are not here
+  } else {
+    core_.reset();
+    detail::forked_process::remove_runtime();
+  }
+}
+
+void runtime::check_may_block() {
+  detail::forked_process::check();
+  if (detail::worker::current() != nullptr) {
+    detail::throw_invalid_state("a call that blocks to come from a thread that is not a worker");
+  }
+}
+
+void runtime::request_shutdown() {
+  detail::forked_process::check();
+  core_->request_shutdown();
+}
+
+shutdown_report runtime::shutdown(time_point deadline) {
+  check_may_block();
+  return core_->shut_down(std::max(deadline, time_point{}));
+}
+
+void runtime::check_is_driven() const {
+  detail::forked_process::check();
+  if (!core_->is_driven() || detail::worker::current() != nullptr) {
+    detail::throw_invalid_state(
+        "a runtime without workers to be driven, on a thread that is not a worker");
+  }
+}
+
+void runtime::wait_for_end(const any_task_handle& awaited) {
+  core_->wait_for_end(detail::handle_access::state(awaited));
+}
+
+bool runtime::poll_one() {
+  check_is_driven();
+  return core_->jobs.run_one();
+}
+
+void runtime::run_until(time_point deadline) {
+  check_is_driven();
+  core_->run_until(deadline);
+}
+
+std::optional<time_point> runtime::next_deadline() const {
+  check_is_driven();
+  const time_point next = core_->jobs.next_deadline();
+  if (next == time_point::max()) return std::nullopt;
+  return next;
+}
+
+time_point runtime::now() const noexcept { return core_->jobs.now(); }
+
 std::size_t runtime::worker_count() const noexcept { return core_->jobs.worker_count(); }
 
-runtime_statistics runtime::statistics() const { return {core_->jobs.statistics()}; }
+runtime_statistics runtime::statistics() const {
+  detail::forked_process::check();
+  return {core_->jobs.statistics()};
+}
 
 std::vector<any_task_handle> runtime::all_tasks() const {
+  detail::forked_process::check();
   return core_->find_tasks([](detail::task_state_base&) { return true; });
 }
 

@@ -1,10 +1,13 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <magpie/runtime.hpp>
 #include <magpie/scheduler.hpp>
+#include <magpie/shutdown_report.hpp>
 #include <magpie/worker.hpp>
+#include <string>
 #include <vector>
 
 #include "runtime/blocking_pool.hpp"
@@ -49,21 +52,58 @@ class runtime_core {
   /// ended.
   static void visit(runtime_identity which, const std::function<void(runtime_core&)>& visit);
 
-  /// So many tasks more. Throws invalid_state when all have ended and none may be added.
+  /// So many tasks more. False when none may be added.
+  [[nodiscard]] bool try_add_tasks(std::size_t count);
+  /// The same; throws invalid_state.
   void add_tasks(std::size_t count);
+  /// For who has added tasks, and published them, and not submitted: whether request_shutdown() may
+  /// have looked in between.
+  [[nodiscard]] bool may_have_been_missed() const noexcept;
+
+  /// Any thread: no more tasks come from outside, and those that are there have been cancelled
+  /// once.
+  void request_shutdown();
+  /// On a thread that is not a worker, of this or any runtime.
+  [[nodiscard]] shutdown_report shut_down(time_point deadline);
 
   /// Those of this runtime's tasks that are not done and wanted.
   [[nodiscard]] std::vector<any_task_handle> find_tasks(
       const std::function<bool(task_state_base&)>& wanted) const;
 
+  /// Blocks the calling thread, which is no worker, until the task has ended. Without workers it
+  /// runs the tasks meanwhile; throws `deadlock`.
+  void wait_for_end(task_state_base& awaited);
+  /// Without workers: until then.
+  void run_until(time_point deadline);
+
+  /// The tasks that are not done.
+  [[nodiscard]] std::vector<straggler> list_tasks() const;
+
   /// Tells on_long_run of the task that has, or had, the scope at that address.
   void report_long_run(const void* scope, duration so_far);
 
+  [[nodiscard]] bool is_driven() const noexcept { return options.workers == 0; }
+
+ private:
+  /// Without workers: runs tasks until `is_over` says so.
+  [[nodiscard]] scheduler::end_of_run drive(const std::function<bool()>& is_over,
+                                            time_point deadline);
+  /// Waits for the end of all tasks, and closes the registry then. False when the deadline has
+  /// passed before, or nothing will ever happen.
+  [[nodiscard]] bool drain(time_point deadline);
+  [[noreturn]] void throw_deadlock() const;
+
+ public:
   const runtime_options options;
   const runtime_identity identity;
   registry tasks;
   scheduler jobs;
   blocking_pool blocking;
+
+ private:
+  // false -> true once, when shut_down() returns: what is left does not spawn any more. Relaxed:
+  // who spawns after that has returned knows of it.
+  std::atomic<bool> is_shut_down_{false};
 };
 
 }  // namespace magpie::detail

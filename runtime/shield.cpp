@@ -28,6 +28,9 @@ bool shielded_wait::await_suspend(std::coroutine_handle<> suspended) {
   }
 }
 
+constexpr leaf_wait::operations shielded_wait::shielded_operations{&stop_waiting,
+                                                                   &describe_as<shielded_wait>};
+
 void shielded_wait::stop_waiting(scope_member& self, cancel_round& round) noexcept {
   auto& wait = static_cast<shielded_wait&>(self);
   if (!wait.is_news()) return;

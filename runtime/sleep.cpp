@@ -7,7 +7,7 @@ namespace magpie::detail {
 
 bool sleep_awaiter::await_suspend(std::coroutine_handle<> suspended) {
   worker& here = worker::here();
-  if (deadline_ <= clock::now()) {
+  if (deadline_ <= here.home().now()) {
     prepare(suspended, here);
     here.make_ready(*this);
     return true;

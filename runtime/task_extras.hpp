@@ -11,7 +11,10 @@ namespace magpie::detail {
 struct task_extras {
   explicit task_extras(task_state_base& owner) noexcept : callbacks(owner) {}
 
-  std::shared_ptr<const std::string> reason;  // of the last request to cancel; guarded by the task
+  // Guarded by the task's lock.
+  std::shared_ptr<const std::string> reason;  // of the last request to cancel
+  shared_locals locals;                       // null for none
+
   done_callbacks callbacks;
 };
 

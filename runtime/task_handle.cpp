@@ -1,11 +1,14 @@
 #include <magpie/task_handle.hpp>
 
+#include "runtime/forked_process.hpp"
+
 namespace magpie::detail {
 
 bool handle_awaiter_base::suspend_until_end(std::coroutine_handle<> suspended) noexcept {
   while (!lock_to_wait(suspended)) {
     // Told of a request before the wait: it is the awaited task's all the same, if it is not done.
-    if (!awaited_.pass_on(scope->root().cancel_reason())) return false;
+    task_state_base& asked = scope->root();
+    if (!awaited_.pass_on(asked, asked.cancel_reason())) return false;
     forget_found();
   }
   enter_scope();
@@ -17,9 +20,14 @@ bool handle_awaiter_base::suspend_until_end(std::coroutine_handle<> suspended) n
   return false;
 }
 
+constexpr leaf_wait::operations handle_awaiter_base::handle_operations{
+    &pass_on, &describe_as<handle_awaiter_base>};
+
 void handle_awaiter_base::pass_on(scope_member& self, cancel_round& round) noexcept {
   auto& wait = static_cast<handle_awaiter_base&>(self);
   if (wait.passed_round_ == round.number() || !wait.is_news()) return;
+  if (!round.try_pass_on()) return round.come_again();
+  if (&wait.awaited_ == &round.origin()) return wait.break_ring(round);
   switch (wait.awaited_.try_pass_on(round)) {
     case task_state_base::passing::passed_on:
       wait.passed_round_ = round.number();
@@ -33,7 +41,21 @@ void handle_awaiter_base::pass_on(scope_member& self, cancel_round& round) noexc
   }
 }
 
+/// The awaited task waits for the end of this one: somebody has to go first.
+void handle_awaiter_base::break_ring(cancel_round& round) noexcept {
+  switch (awaited_.try_remove_waiter(*this)) {
+    case task_state_base::removal::removed:
+      return submit_withdrawn();
+    case task_state_base::removal::lock_not_free:
+      return round.come_again();
+    case task_state_base::removal::not_there:
+      // Either its end has taken the wait, or the wait is about to be added.
+      if (!awaited_.is_done()) round.come_again();
+  }
+}
+
 void block_until_end(task_state_base& awaited, duration limit) {
+  forked_process::check();
   if (worker::current() != nullptr) {
     throw_invalid_state("get() to be called on a thread that is not a worker");
   }

@@ -7,6 +7,8 @@
 #include <thread>
 #include <utility>
 
+#include "runtime/forked_process.hpp"
+#include "runtime/local_values.hpp"
 #include "runtime/runtime_core.hpp"
 #include "runtime/task_extras.hpp"
 
@@ -93,7 +95,7 @@ task_state_base::~task_state_base() {
   } else if (!has(ended)) {
     frame_.destroy();  // it was never launched
   }
-  delete extras_;
+  delete extras_.load(std::memory_order_relaxed);
   delete string_of(name_);
 }
 
@@ -115,6 +117,9 @@ void task_state_base::prepare(runtime_core& core, const spawn_options& options) 
   home_.store(reinterpret_cast<std::uintptr_t>(&core), std::memory_order_relaxed);
   name_ = options.name.empty() ? next_task_number() << 1 | is_number
                                : reinterpret_cast<std::uintptr_t>(new std::string(options.name));
+  if (shared_locals inherited = current_locals()) [[unlikely]] {
+    extras().locals = std::move(inherited);
+  }
 }
 
 void task_state_base::launch(runtime_core& core, const spawn_options& options) {
@@ -126,6 +131,8 @@ void task_state_base::launch(runtime_core& core, const spawn_options& options) {
     throw;
   }
   publish();
+  if (core.may_have_been_missed()) [[unlikely]]
+    static_cast<void>(pass_on(*this, nullptr));
   core.jobs.submit(*this);
 }
 
@@ -143,6 +150,9 @@ std::vector<task_state_base*> new_tasks::launch(runtime_core& core, const spawn_
     each->next = nullptr;
     if (previous != nullptr) previous->next = each;
     previous = each;
+  }
+  if (core.may_have_been_missed()) [[unlikely]] {
+    for (task_state_base* const each : states_) static_cast<void>(each->pass_on(*each, nullptr));
   }
   core.jobs.submit_all(*states_.front());
   return std::exchange(states_, {});
@@ -168,16 +178,18 @@ task_state_base::wait_result task_state_base::add_waiter(waiter& who) noexcept {
 }
 
 bool task_state_base::cancel(std::string_view reason) {
+  forked_process::check();
   std::shared_ptr<const std::string> why;
   if (!reason.empty()) {
     why = std::make_shared<const std::string>(reason);
     static_cast<void>(extras());
   }
-  return pass_on(std::move(why));
+  return pass_on(*this, std::move(why));
 }
 
-bool task_state_base::pass_on(std::shared_ptr<const std::string> reason) noexcept {
-  cancel_round round(std::move(reason));
+bool task_state_base::pass_on(task_state_base& origin,
+                              std::shared_ptr<const std::string> reason) noexcept {
+  cancel_round round(origin, std::move(reason));
   {
     const std::lock_guard guard(*this);
     if (has(ended)) return false;
@@ -191,8 +203,12 @@ bool task_state_base::pass_on(std::shared_ptr<const std::string> reason) noexcep
 void task_state_base::ask_to_end(cancel_round& round) noexcept {
   store((word(std::memory_order_relaxed) | requested) + one_request);
   // Without memory a reason that is passed on is dropped; for the task itself cancel() made room.
-  if (round.reason() && extras_ == nullptr) extras_ = new (std::nothrow) task_extras(*this);
-  if (extras_ != nullptr) extras_->reason = round.reason();
+  task_extras* existing = extras_.load(std::memory_order_relaxed);
+  if (round.reason() && existing == nullptr) {
+    existing = new (std::nothrow) task_extras(*this);
+    extras_.store(existing, std::memory_order_release);
+  }
+  if (existing != nullptr) existing->reason = round.reason();
   round.add(*this);
 }
 
@@ -208,14 +224,16 @@ unsigned task_state_base::uncancel() noexcept {
   const std::lock_guard guard(*this);
   const std::uint64_t before = word(std::memory_order_relaxed);
   if (before < one_request || has(ended)) return cancelling();
-  store(before - one_request);
-  if (cancelling() == 0) clear(requested);
+  const std::uint64_t after = before - one_request;
+  store(after < one_request ? after & ~requested : after);
   return cancelling();
 }
 
 std::shared_ptr<const std::string> task_state_base::cancel_reason() noexcept {
+  task_extras* const existing = extras_.load(std::memory_order_acquire);
+  if (existing == nullptr) return nullptr;
   const std::lock_guard guard(*this);
-  return extras_ != nullptr ? extras_->reason : nullptr;
+  return existing->reason;
 }
 
 bool task_state_base::enter_list() noexcept {
@@ -230,6 +248,7 @@ void task_state_base::leave_list() noexcept {
 }
 
 done_callback_id task_state_base::add_done_callback(done_callback callback) {
+  forked_process::check();
   static std::atomic<std::uint64_t> next_id{1};
   const done_callback_id id{next_id.fetch_add(1, std::memory_order_relaxed)};
   done_callbacks& all = extras().callbacks;
@@ -239,35 +258,58 @@ done_callback_id task_state_base::add_done_callback(done_callback callback) {
   const runtime_identity identity(home_.load(std::memory_order_acquire));
   bool is_submitted = false;
   runtime_core::visit(identity, [&](runtime_core& home) {
-    if (!home.tasks.add_from_outside(1)) return;
+    if (!home.try_add_tasks(1)) return;
     add_handle();
     home.jobs.submit(all);
     is_submitted = true;
   });
   if (!is_submitted) {
     all.withdraw(id);
-    throw_invalid_state("the runtime of an ended task to exist, to run a done callback");
+    throw_invalid_state("the runtime of an ended task to run still, for a done callback");
   }
   return id;
 }
 
 std::size_t task_state_base::remove_done_callback(done_callback_id id) {
-  std::unique_lock guard(*this);
-  task_extras* const existing = extras_;
-  guard.unlock();
+  task_extras* const existing = extras_.load(std::memory_order_acquire);
   return existing != nullptr ? existing->callbacks.remove(id) : 0;
 }
 
 task_extras& task_state_base::extras() {
-  std::unique_ptr<task_extras> made;
-  for (;;) {
-    {
-      const std::lock_guard guard(*this);
-      if (extras_ == nullptr) extras_ = made.release();
-      if (extras_ != nullptr) return *extras_;
-    }
-    made = std::make_unique<task_extras>(*this);
-  }
+  task_extras* existing = extras_.load(std::memory_order_acquire);
+  if (existing != nullptr) return *existing;
+  auto made = std::make_unique<task_extras>(*this);
+  const std::lock_guard guard(*this);
+  existing = extras_.load(std::memory_order_relaxed);
+  if (existing != nullptr) return *existing;
+  extras_.store(made.get(), std::memory_order_release);
+  return *made.release();
+}
+
+shared_locals task_state_base::locals() noexcept {
+  task_extras* const existing = extras_.load(std::memory_order_acquire);
+  if (existing == nullptr) [[likely]]
+    return nullptr;
+  const std::lock_guard guard(*this);
+  return existing->locals;
+}
+
+/// The caller has what is replaced: no value of a user's is destroyed under the lock.
+bool task_state_base::exchange_locals(const shared_locals& expected, const shared_locals& desired) {
+  task_extras& all = extras();
+  const std::lock_guard guard(*this);
+  if (all.locals != expected) return false;
+  all.locals = desired;
+  return true;
+}
+
+void task_state_base::drop_locals() noexcept {
+  task_extras* const existing = extras_.load(std::memory_order_acquire);
+  if (existing == nullptr) [[likely]]
+    return;
+  shared_locals dropped;  // outlives the lock: the values are a user's
+  const std::lock_guard guard(*this);
+  dropped.swap(existing->locals);
 }
 
 task_state_base::addition task_state_base::try_add_waiter(waiter& who) noexcept {
@@ -312,7 +354,9 @@ void end_task(task_state_base& state, std::exception_ptr& failure) noexcept {
   if (!failure && state.is_requested()) [[unlikely]] {
     failure = std::make_exception_ptr(cancelled(state.cancel_reason()));
   }
-  state.finish(state.operations_.end(state, failure), here);
+  std::exception_ptr outcome = state.operations_.end(state, failure);
+  state.drop_locals();
+  state.finish(std::move(outcome), here);
 }
 
 /// The result is stored, the frame gone: publishes the end. Nothing of this object may be touched
@@ -333,7 +377,7 @@ void task_state_base::finish(std::exception_ptr failure, worker& here) noexcept 
     ::new (&failure_) std::exception_ptr(std::move(failure));
   }
   job* const waiting = std::exchange(waiters_, nullptr);
-  task_extras* const extras = extras_;
+  task_extras* const extras = extras_.load(std::memory_order_relaxed);
   store((word(std::memory_order_relaxed) & ~(requested | locked)) | outcome);  // and unlocks
   if (extras != nullptr && extras->callbacks.task_ended()) [[unlikely]] {
     add_handle();  // as in add_done_callback()
@@ -369,6 +413,12 @@ std::exception_ptr task_state_base::failure() {
   return failure_;
 }
 
+std::exception_ptr task_state_base::error() noexcept {
+  if (!has(has_failed)) return nullptr;
+  observe();
+  return failure_;
+}
+
 void task_state_base::throw_instead_of_result() {
   if (!is_done()) throw_invalid_state("a task that is done");
   observe();
@@ -376,6 +426,7 @@ void task_state_base::throw_instead_of_result() {
 }
 
 std::string task_state_base::name() const {
+  forked_process::check();
   auto& self = const_cast<task_state_base&>(*this);
   const std::lock_guard guard(self);
   if (const std::string* const given = string_of(name_)) return *given;
@@ -383,6 +434,7 @@ std::string task_state_base::name() const {
 }
 
 void task_state_base::set_name(std::string_view name) {
+  forked_process::check();
   auto* replacement = new std::string(name);
   {
     const std::lock_guard guard(*this);
@@ -391,6 +443,21 @@ void task_state_base::set_name(std::string_view name) {
     replacement = string_of(replaced);
   }
   delete replacement;
+}
+
+std::string task_state_base::waiting_for() {
+  forked_process::check();
+  if (is_done()) return "nothing (done)";
+  wait_descriptions waits;
+  describe_waits(waits);
+  return waits.text();
+}
+
+void task_state_base::describe_waits(wait_descriptions& into) noexcept {
+  const std::lock_guard guard(*this);
+  const runtime_core* const core = home();  // it is there as long as the task has not ended
+  into.set_moment(core != nullptr ? core->jobs.now() : clock::now());
+  describe_members(into);
 }
 
 void task_state_base::report(const std::exception_ptr& error) const noexcept {

@@ -12,6 +12,12 @@ std::optional<time_point> timeout_scope::deadline() noexcept {
   return own_deadline();
 }
 
+/// By the time of the runtime, which the calling thread may have no part in.
+time_point timeout_scope::now() noexcept {
+  const std::lock_guard guard(static_cast<cancel_scope&>(*this));
+  return has_ended_ ? time_point{} : root().home()->jobs.now();
+}
+
 bool timeout_scope::reschedule(time_point deadline) {
   bool is_over = false;
   {
@@ -23,7 +29,7 @@ bool timeout_scope::reschedule(time_point deadline) {
     set_own_deadline(deadline);
     is_armed_ = deadline != time_point::max();
     if (!is_armed_) return true;
-    is_over = deadline <= clock::now();
+    is_over = deadline <= root().home()->jobs.now();
     if (is_over) {
       mark_requested();
     } else {
@@ -42,9 +48,7 @@ bool timeout_scope::reschedule(time_point deadline) {
 }
 
 detail::continuation timeout_scope::begin(std::coroutine_handle<> awaiting) noexcept {
-  enter(awaiting, &go_on);
-  requests_before_ = parent().requests_so_far();
-  if (parent().is_requested()) --requests_before_;  // of what was there the body may be told first
+  const detail::continuation after_body = abort_scope::begin(awaiting, &go_on);
   if (own_deadline() == detail::long_ago) {
     const std::lock_guard guard(static_cast<cancel_scope&>(*this));
     mark_requested();
@@ -52,15 +56,7 @@ detail::continuation timeout_scope::begin(std::coroutine_handle<> awaiting) noex
     is_armed_ = true;  // nobody else uses this scope yet
     detail::worker::here().home().arm(*this, own_deadline());
   }
-  return detail::continuation(static_cast<nested_scope&>(*this));
-}
-
-void timeout_scope::end() noexcept { leave(); }
-
-bool timeout_scope::is_to_blame() noexcept {
-  if (parent().requests_so_far() <= requests_before_) return true;
-  static_cast<void>(parent().deliver(awaiter()));
-  return false;
+  return after_body;
 }
 
 /// The timer may be on its way out of the wheel, or the members are being told: then this scope has

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <magpie/spin_lock.hpp>
 #include <magpie/this_thread.hpp>
 #include <mutex>
 #include <new>
@@ -11,7 +12,6 @@
 #include <utility>
 
 #include "scheduler/slabs.hpp"
-#include "scheduler/spin_lock.hpp"
 
 namespace magpie::detail {
 

@@ -54,19 +54,33 @@ class basic_idle {
   /// or the stop has come.
   template <class HasWork>
   void park(std::size_t worker, HasWork has_work) {
+    if (lie_down(worker, has_work)) parkers_[worker].park();
+  }
+
+  /// The first half of it: searching -> sleeping, from where a publisher's unpark() leads back.
+  /// False when the worker is searching still.
+  template <class HasWork>
+  [[nodiscard]] bool lie_down(std::size_t worker, HasWork has_work) {
     mutex_.lock();
     if (stopped_) {
       mutex_.unlock();
-      return;
+      return false;
     }
     sleepers_.push_back(worker);
     word_.fetch_add(idle_word::one_sleeping - idle_word::one_searching, std::memory_order_seq_cst);
     mutex_.unlock();
     // From here on publishers see a sleeper; what was published before they could, this look finds.
     Sync::heavy_fence();
-    if (has_work() && withdraw(worker)) return;
-    parkers_[worker].park();
+    return !has_work() || !withdraw(worker);
   }
+
+  /// sleeping -> searching of the worker's own accord; after lie_down() unless its parker has been
+  /// seen unparked.
+  void get_up(std::size_t worker) {
+    if (!withdraw(worker)) parkers_[worker].park();
+  }
+
+  [[nodiscard]] Parker& parker_of(std::size_t worker) noexcept { return parkers_[worker]; }
 
   /// No worker is busy, so that none will publish anything.
   [[nodiscard]] bool all_are_idle() const noexcept {

@@ -5,10 +5,9 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <magpie/spin_lock.hpp>
 #include <mutex>
 #include <new>
-
-#include "scheduler/spin_lock.hpp"
 
 namespace magpie::detail {
 

@@ -1,5 +1,6 @@
 #include <magpie/scheduler.hpp>
 
+#include <algorithm>
 #include <array>
 #include <magpie/asymmetric_fence.hpp>
 #include <utility>
@@ -7,24 +8,38 @@
 #include "scheduler/outside_call.hpp"
 #include "scheduler/worker_pool.hpp"
 
+namespace magpie {
+
+time_point now() noexcept {
+  const detail::worker* const here = detail::worker::current();
+  return here != nullptr ? here->home().now() : clock::now();
+}
+
+}  // namespace magpie
+
 namespace magpie::detail {
 
+namespace {
+
+std::size_t lanes_of(const scheduler::options& settings) noexcept {
+  return std::max<std::size_t>(settings.workers, 1);
+}
+
+}  // namespace
+
 worker_pool::worker_pool(scheduler& home, const scheduler::options& settings)
-    : sleepers(settings.workers),
-      ready(settings.workers),
+    : sleepers(lanes_of(settings)),
+      ready(lanes_of(settings)),
       watched_(settings.workers),
       long_runs_(settings.long_runs),
       owner_(settings.owner),
-      timers(
-          settings.workers,
-          [](void* self, job& item) {
-            job* const items[] = {&item};
-            static_cast<worker_pool*>(self)->submit(items, 1);
-          },
-          [](void* self, time_point now) { return static_cast<worker_pool*>(self)->watch(now); },
-          this) {
-  for (std::size_t i = 0; i < settings.workers; ++i) {
-    workers.emplace_back(home, *this, i, settings.workers);
+      timers(make_timers(settings)) {
+  const std::size_t lanes = lanes_of(settings);
+  for (std::size_t i = 0; i < lanes; ++i) workers.emplace_back(home, *this, i, lanes);
+  if (settings.workers == 0) {
+    sleepers.parker_of(0).set_ring(settings.driven.ring, settings.owner);
+    host = std::make_unique<driver>(*this, workers[0], settings.driven);
+    return;
   }
   try {
     for (worker_thread& each : workers) each.start(settings.where);
@@ -36,7 +51,23 @@ worker_pool::worker_pool(scheduler& home, const scheduler::options& settings)
 
 worker_pool::~worker_pool() {
   outside_call::wait_for_all(this);
+  host.reset();
   stop();
+}
+
+timekeeper worker_pool::make_timers(const scheduler::options& settings) {
+  const auto submit_one = [](void* self, job& item) {
+    job* const items[] = {&item};
+    static_cast<worker_pool*>(self)->submit(items, 1);
+  };
+  if (settings.workers == 0) {
+    const bool is_virtual = settings.driven.time == virtual_time;
+    return {is_virtual ? time_point{} : clock::now(), submit_one, this};
+  }
+  const auto watch = [](void* self, time_point now) {
+    return static_cast<worker_pool*>(self)->watch(now);
+  };
+  return {settings.workers, submit_one, watch, this};
 }
 
 void worker_pool::stop() noexcept {
@@ -53,6 +84,12 @@ void worker_pool::submit(job* const* items, std::size_t count) noexcept {
 void worker_pool::submit_from_outside(job* const* items, std::size_t count) noexcept {
   const outside_call call(this);
   submit(items, count);
+}
+
+void worker_pool::arm(timer& item, time_point deadline, const worker* here) {
+  timers.arm(here != nullptr ? here->index() : 0, item, deadline);
+  // Without a timekeeper that would look: whoever drives may be asleep.
+  if (host != nullptr && here == nullptr) sleepers.notify();
 }
 
 bool worker_pool::has_work() const noexcept {
@@ -124,16 +161,29 @@ void scheduler::submit_all(job& first) noexcept {
   }
 }
 
-void scheduler::arm(timer& item, time_point deadline) {
-  const worker* const here = worker_here();
-  pool_->timers.arm(here != nullptr ? here->index() : 0, item, deadline);
+void scheduler::arm(timer& item, time_point deadline) { pool_->arm(item, deadline, worker_here()); }
+
+bool scheduler::run_one() { return pool_->host->run_one(); }
+
+scheduler::end_of_run scheduler::run_until(const run_limits& limits) {
+  return pool_->host->run_until(limits);
+}
+
+time_point scheduler::next_deadline() { return pool_->timers.first_deadline(); }
+
+time_point scheduler::now() const noexcept {
+  return pool_->host == nullptr ? clock::now() : pool_->host->now();
 }
 
 bool scheduler::disarm(timer& item) noexcept { return pool_->timers.disarm(item); }
 
 void scheduler::flush_timers() { pool_->timers.flush(); }
 
-std::size_t scheduler::worker_count() const noexcept { return pool_->workers.size(); }
+std::size_t scheduler::worker_count() const noexcept {
+  return pool_->host == nullptr ? lane_count() : 0;
+}
+
+std::size_t scheduler::lane_count() const noexcept { return pool_->workers.size(); }
 
 std::vector<worker_statistics> scheduler::statistics() const {
   std::vector<worker_statistics> result;

@@ -3,6 +3,7 @@
 #include <memory>
 #include <mutex>
 #include <new>
+#include <utility>
 
 #include "scheduler/thread_records.hpp"
 
@@ -70,21 +71,31 @@ thread_record& usable_record() {
 }
 
 void enter_record(thread_record& record) noexcept {
-  for (magazine& each : record.magazines) each.capacity = magazine::most;
-  record.slots.capacity = magazine::most;
-  {
-    record_list& records = record_list::instance();
-    const std::lock_guard lock(records.mutex);
-    record.next = records.first;
-    record.previous = nullptr;
-    if (records.first != nullptr) records.first->previous = &record;
-    records.first = &record;
-  }
+  add_record(record);
   this_thread_record = &record;
 }
 
 void leave_record(thread_record& record) noexcept {
   this_thread_record = &unusable;
+  remove_record(record);
+}
+
+thread_record& exchange_record(thread_record& record) noexcept {
+  return *std::exchange(this_thread_record, &record);
+}
+
+void add_record(thread_record& record) noexcept {
+  for (magazine& each : record.magazines) each.capacity = magazine::most;
+  record.slots.capacity = magazine::most;
+  record_list& records = record_list::instance();
+  const std::lock_guard lock(records.mutex);
+  record.next = records.first;
+  record.previous = nullptr;
+  if (records.first != nullptr) records.first->previous = &record;
+  records.first = &record;
+}
+
+void remove_record(thread_record& record) noexcept {
   give_back_blocks(record);
   record_list& records = record_list::instance();
   const std::lock_guard lock(records.mutex);

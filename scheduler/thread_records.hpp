@@ -14,6 +14,12 @@ namespace magpie::detail {
 void enter_record(thread_record& record) noexcept;
 void leave_record(thread_record& record) noexcept;
 
+/// The same for a record that is one thread's now and another's then: makes it usable, and no
+/// longer; puts it in the place of the calling thread's own, which is returned.
+void add_record(thread_record& record) noexcept;
+void remove_record(thread_record& record) noexcept;
+[[nodiscard]] thread_record& exchange_record(thread_record& record) noexcept;
+
 /// The records of all threads that have one.
 void for_each_record(const std::function<void(const thread_record&)>& visit);
 

@@ -11,12 +11,18 @@ namespace magpie::detail {
 
 timekeeper::timekeeper(std::size_t shards, submit_function submit, watch_function watch,
                        void* context)
-    : submit_(submit), watch_(watch), context_(context) {
+    : tick_bits_(16), submit_(submit), watch_(watch), context_(context) {
   for (std::size_t i = 0; i < shards; ++i) shards_.emplace_back(tick_before(clock::now()));
   thread_ = std::thread([this] { loop(); });
 }
 
+timekeeper::timekeeper(time_point start, submit_function submit, void* context)
+    : tick_bits_(0), submit_(submit), watch_(nullptr), context_(context) {
+  shards_.emplace_back(tick_before(start));
+}
+
 timekeeper::~timekeeper() {
+  if (!thread_.joinable()) return;
   stopping_.store(true, std::memory_order_release);
   calls_.fetch_add(1, std::memory_order_release);
   futex_wake_one(calls_);
@@ -64,6 +70,17 @@ void timekeeper::flush() {
   }
 }
 
+void timekeeper::fire_due(time_point now) {
+  for (shard& each : shards_) {
+    timer_node* expired = nullptr;
+    {
+      const std::lock_guard lock(each.mutex);
+      expired = each.wheel.advance(tick_before(now));
+    }
+    hand_on(expired, timer::state::expired);
+  }
+}
+
 void timekeeper::loop() {
   ::pthread_setname_np(::pthread_self(), "magpie-time");
   ::prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);  // nanoseconds; the default of 50 us is lateness
@@ -72,14 +89,7 @@ void timekeeper::loop() {
     // the count moved, and the wait below returns at once.
     const std::uint32_t calls = calls_.load(std::memory_order_acquire);
     if (stopping_.load(std::memory_order_acquire)) return;
-    for (shard& each : shards_) {
-      timer_node* expired = nullptr;
-      {
-        const std::lock_guard lock(each.mutex);
-        expired = each.wheel.advance(tick_before(clock::now()));
-      }
-      hand_on(expired, timer::state::expired);
-    }
+    fire_due(clock::now());
     keep_watch(clock::now());
     sleeping_to_.store(not_known_yet, std::memory_order_release);
     const std::uint64_t called_for = called_for_.exchange(nothing, std::memory_order_relaxed);
@@ -139,20 +149,20 @@ std::uint64_t timekeeper::first_tick() {
   return first;
 }
 
-std::uint64_t timekeeper::tick_after(time_point deadline) noexcept {
+std::uint64_t timekeeper::tick_after(time_point deadline) const noexcept {
   const std::int64_t since_start = std::max<std::int64_t>(deadline.time_since_epoch().count(), 0);
   const auto count = static_cast<std::uint64_t>(since_start);
-  return (count >> tick_bits) + ((count & ((std::uint64_t{1} << tick_bits) - 1)) != 0 ? 1 : 0);
+  return (count >> tick_bits_) + ((count & ((std::uint64_t{1} << tick_bits_) - 1)) != 0 ? 1 : 0);
 }
 
-std::uint64_t timekeeper::tick_before(time_point now) noexcept {
-  return static_cast<std::uint64_t>(now.time_since_epoch().count()) >> tick_bits;
+std::uint64_t timekeeper::tick_before(time_point now) const noexcept {
+  return static_cast<std::uint64_t>(now.time_since_epoch().count()) >> tick_bits_;
 }
 
-time_point timekeeper::start_of(std::uint64_t tick) noexcept {
+time_point timekeeper::start_of(std::uint64_t tick) const noexcept {
   constexpr auto last = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
-  if (tick > last >> tick_bits) return time_point::max();
-  return time_point(duration(static_cast<std::int64_t>(tick << tick_bits)));
+  if (tick > last >> tick_bits_) return time_point::max();
+  return time_point(duration(static_cast<std::int64_t>(tick << tick_bits_)));
 }
 
 }  // namespace magpie::detail

@@ -3,8 +3,10 @@
 #include <deque>
 #include <magpie/futex.hpp>
 #include <magpie/scheduler.hpp>
+#include <memory>
 #include <vector>
 
+#include "scheduler/driver.hpp"
 #include "scheduler/idle.hpp"
 #include "scheduler/ready_queue.hpp"
 #include "scheduler/timekeeper.hpp"
@@ -12,7 +14,25 @@
 
 namespace magpie::detail {
 
-using idle = basic_idle<parker>;
+/// A parker for a worker that may not be there, but in a host that is to be told.
+class bell : public parker {
+ public:
+  void set_ring(void (*ring)(void*) noexcept, void* context) noexcept {
+    ring_ = ring;
+    context_ = context;
+  }
+
+  void unpark() noexcept {
+    parker::unpark();
+    if (ring_ != nullptr) ring_(context_);
+  }
+
+ private:
+  void (*ring_)(void*) noexcept = nullptr;
+  void* context_ = nullptr;
+};
+
+using idle = basic_idle<bell>;
 
 /// What the workers of one scheduler share.
 class worker_pool {
@@ -26,6 +46,8 @@ class worker_pool {
   /// or on any other.
   void submit(job* const* items, std::size_t count) noexcept;
   void submit_from_outside(job* const* items, std::size_t count) noexcept;
+
+  void arm(timer& item, time_point deadline, const worker* here);
 
   /// Any job that a worker could take, seen from a worker that has none itself.
   [[nodiscard]] bool has_work() const noexcept;
@@ -46,6 +68,7 @@ class worker_pool {
     bool is_reported = false;
   };
 
+  [[nodiscard]] timekeeper make_timers(const scheduler::options& settings);
   void stop() noexcept;
   [[nodiscard]] bool watch(time_point now);
 
@@ -56,8 +79,10 @@ class worker_pool {
   std::atomic<bool> stopping_{false};
 
  public:
-  // Last: its thread uses all the others.
+  // Its thread uses all the others.
   timekeeper timers;
+  // When there are no threads. Null otherwise.
+  std::unique_ptr<driver> host;
 };
 
 }  // namespace magpie::detail

@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <ctime>
 #include <magpie/forked_call.hpp>
+#include <magpie/pause.hpp>
 #include <string>
 
-#include "scheduler/pause.hpp"
 #include "scheduler/processor_count.hpp"
 #include "scheduler/thread_records.hpp"
 #include "scheduler/worker_pool.hpp"
@@ -23,10 +23,6 @@ constexpr std::uint32_t fairness_interval = 61;
 
 // How often within such an interval a job may pass the others by the slot.
 constexpr std::uint32_t most_next_uses = 16;
-
-// How deep jobs that were run in between may be interrupted in their turn: each takes the stack of
-// a computation, and keeps the one below it waiting.
-constexpr int most_attending = 8;
 
 // How long a worker without work looks around before it sleeps: some microseconds, less than a
 // sleep and a wake-up cost.
@@ -139,14 +135,27 @@ void worker_thread::loop() {
   enter_record(*this);
   ::pthread_setname_np(::pthread_self(), ("magpie-" + std::to_string(index())).c_str());
   ::prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);  // a nap is as long as it says
-  while (job* item = next()) {
-    count(counters_.jobs);
-    item->run(*item, *this);
-  }
+  while (job* item = next()) run(*item);
   leave_record(*this);
 }
 
 job* worker_thread::next() {
+  if (job* item = next_own()) return item;
+  return search();
+}
+
+job* worker_thread::next_without_search() {
+  if (job* item = next_own()) return item;
+  return next_shared(1);
+}
+
+job* worker_thread::next_without_forks() {
+  if (job* item = take_slot()) return item;
+  if (job* item = next_ready()) return item;
+  return next_shared(1);
+}
+
+job* worker_thread::next_own() {
   if (++turn_ % fairness_interval == 0) {
     if (job* item = next_in_fairness()) return item;
   }
@@ -154,8 +163,7 @@ job* worker_thread::next() {
   if (!forks_.looks_empty()) {
     if (job* item = forks_.pop()) return item;
   }
-  if (job* item = next_ready()) return item;
-  return search();
+  return next_ready();
 }
 
 job* worker_thread::next_in_fairness() {
@@ -329,10 +337,7 @@ void worker_thread::attend_if_asked() noexcept {
   for (std::size_t i = 0; i < handful; ++i) {
     job* item = next_in_fairness();
     if (item == nullptr) break;
-    for (; item != nullptr; item = forks_.pop_above(above)) {
-      count(counters_.jobs);
-      item->run(*item, *this);
-    }
+    for (; item != nullptr; item = forks_.pop_above(above)) run(*item);
   }
   set_context(interrupted);
   --attending_;
@@ -355,10 +360,7 @@ void worker_thread::help_until_done(forked_call& call) noexcept {
     }
     if (item != nullptr) {
       count(counters_.steals);
-      for (; item != nullptr; item = forks_.pop()) {
-        count(counters_.jobs);
-        item->run(*item, *this);
-      }
+      for (; item != nullptr; item = forks_.pop()) run(*item);
       rounds_left = search_rounds;
       doze = shortest_doze;
       how = eagerness::asks;
@@ -383,7 +385,8 @@ worker_statistics worker_thread::statistics() {
   result.naps = counters_.naps.load(std::memory_order_relaxed);
   clockid_t processor_clock{};
   timespec time{};
-  if (::pthread_getcpuclockid(thread_.native_handle(), &processor_clock) == 0 &&
+  if (thread_.joinable() &&
+      ::pthread_getcpuclockid(thread_.native_handle(), &processor_clock) == 0 &&
       ::clock_gettime(processor_clock, &time) == 0) {
     result.cpu_time = std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
   }

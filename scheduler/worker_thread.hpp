@@ -35,6 +35,22 @@ class worker_thread final : public worker {
   }
   [[nodiscard]] worker_statistics statistics();
 
+  // For the driver of a worker that has no thread. On the thread that drives.
+
+  void run(job& item) {
+    counters_.jobs.store(jobs_begun() + 1, std::memory_order_relaxed);
+    item.run(item, *this);
+  }
+  /// What the loop would run next, if it is this worker's or shared.
+  [[nodiscard]] job* next_without_search();
+  /// The same without forks; and these alone.
+  [[nodiscard]] job* next_without_forks();
+  [[nodiscard]] bool has_forks() const noexcept { return !forks_.looks_empty(); }
+  [[nodiscard]] job* next_fork() noexcept { return forks_.pop(); }
+  void raise_attention() noexcept { attention_.store(true, std::memory_order_relaxed); }
+  /// From now on no job is interrupted for others.
+  void never_attend() noexcept { attending_ = most_attending; }
+
   // For worker's members of the same meaning. This worker's thread.
 
   void push_ready(job& item) noexcept;
@@ -48,6 +64,7 @@ class worker_thread final : public worker {
 
   void loop();
   [[nodiscard]] job* next();
+  [[nodiscard]] job* next_own();
   [[nodiscard]] job* next_in_fairness();
   [[nodiscard]] job* take_slot() noexcept;
   [[nodiscard]] job* next_ready() noexcept;
@@ -64,6 +81,10 @@ class worker_thread final : public worker {
 
   // Jobs that change hands at once: as many as a thief or a refill takes.
   static constexpr std::size_t handful = 64;
+
+  // How deep jobs that were run in between may be interrupted in their turn: each takes the stack
+  // of a computation, and keeps the one below it waiting.
+  static constexpr int most_attending = 8;
 
   worker_pool& pool_;
   std::thread thread_;

@@ -4,30 +4,36 @@
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <magpie/errors.hpp>
+#include <magpie/gather_handles.hpp>
 #include <magpie/join.hpp>
 #include <magpie/join_tree.hpp>
+#include <magpie/outcome.hpp>
 #include <magpie/resumption.hpp>
 #include <magpie/task.hpp>
+#include <magpie/task_ranges.hpp>
+#include <ranges>
 #include <tuple>
 #include <type_traits>
 #include <utility>
-#include <variant>
 #include <vector>
 
 namespace magpie {
 
 namespace detail {
 
-/// What a task's result becomes in a tuple.
-template <class T>
-using gathered = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
-
-template <class T>
-[[nodiscard]] gathered<T> take_gathered(std::coroutine_handle<> ended) {
+template <failures Are, class T>
+[[nodiscard]] typename collected_result<Are, T>::in_tuple take_gathered(
+    std::coroutine_handle<> ended) {
   auto& child = std::coroutine_handle<promise<T>>::from_address(ended.address()).promise();
-  if constexpr (std::is_void_v<T>) {
+  if constexpr (Are == failures::returned) {
+    if (std::exception_ptr failure = child.take_failure()) return outcome<T>(std::move(failure));
+    if constexpr (std::is_void_v<T>) {
+      return outcome<T>(std::in_place);
+    } else {
+      return outcome<T>(std::in_place, child.take_result());
+    }
+  } else if constexpr (std::is_void_v<T>) {
     return {};
   } else {
     return child.take_result();
@@ -51,14 +57,15 @@ inline void check_before_children(const worker& here, std::coroutine_handle<> pa
 }
 
 /// For a gather's await_resume, when the children have ended.
-inline void rethrow_for_parent(const join& ended) {
+template <failures Are>
+void rethrow_for_parent(const join& ended) {
   cancel_scope& scope = ended.scope();
   if (scope.is_requested()) [[unlikely]]
     scope.deliver_or_pass(ended.parent().awaiter());
-  ended.rethrow_first_failure();
+  if constexpr (Are == failures::thrown) ended.rethrow_first_failure();
 }
 
-template <class... Ts>
+template <failures Are, class... Ts>
 class gather_awaiter {
  public:
   explicit gather_awaiter(task<Ts>&&... children) noexcept
@@ -85,9 +92,9 @@ class gather_awaiter {
     return join_.start(here, frames_[0], sizeof...(Ts));
   }
 
-  std::tuple<gathered<Ts>...> await_resume() {
+  auto await_resume() {
     // Without children the join has never been given a parent.
-    if constexpr (sizeof...(Ts) != 0) rethrow_for_parent(join_);
+    if constexpr (sizeof...(Ts) != 0) rethrow_for_parent<Are>(join_);
     return take(std::index_sequence_for<Ts...>());
   }
 
@@ -111,16 +118,17 @@ class gather_awaiter {
   }
 
   template <std::size_t... Indices>
-  std::tuple<gathered<Ts>...> take(std::index_sequence<Indices...>) {
+  auto take(std::index_sequence<Indices...>) {
     // Braces, so that the results are taken in order.
-    return std::tuple<gathered<Ts>...>{take_gathered<Ts>(frame(Indices))...};
+    return std::tuple<typename collected_result<Are, Ts>::in_tuple...>{
+        take_gathered<Are, Ts>(frame(Indices))...};
   }
 
   std::array<std::uintptr_t, sizeof...(Ts)> frames_;
   join join_;
 };
 
-template <class T>
+template <failures Are, class T>
 class gather_range_awaiter {
  public:
   explicit gather_range_awaiter(std::vector<task<T>>&& children) : tree_(children.size()) {
@@ -153,14 +161,13 @@ class gather_range_awaiter {
   }
 
   auto await_resume() {
-    if (const join* const topmost = tree_.topmost()) rethrow_for_parent(*topmost);
-    if constexpr (!std::is_void_v<T>) {
-      using element = std::conditional_t<std::is_reference_v<T>,
-                                         std::reference_wrapper<std::remove_reference_t<T>>, T>;
+    if (const join* const topmost = tree_.topmost()) rethrow_for_parent<Are>(*topmost);
+    using element = typename collected_result<Are, T>::in_vector;
+    if constexpr (!std::is_void_v<element>) {
       std::vector<element> results;
       results.reserve(tree_.size());
       for (std::size_t i = 0; i < tree_.size(); ++i) {
-        results.push_back(take_gathered<T>(tree_.frame(i)));
+        results.push_back(take_gathered<Are, T>(tree_.frame(i)));
       }
       return results;
     }
@@ -191,8 +198,16 @@ class gather_range_awaiter {
 /// Allocates nothing but what the results need. What a child did happens before gather returns.
 /// In asyncio: `await asyncio.gather(...)`, but for the waiting after a failure.
 template <class... Ts>
-[[nodiscard]] detail::gather_awaiter<Ts...> gather(task<Ts>... children) noexcept {
-  return detail::gather_awaiter<Ts...>(std::move(children)...);
+[[nodiscard]] auto gather(task<Ts>... children) noexcept {
+  return detail::gather_awaiter<detail::failures::thrown, Ts...>(std::move(children)...);
+}
+
+/// The same, but no failure is thrown: gives a tuple of outcome<T>, each a value, an error or a
+/// cancellation. When the awaiting task is cancelled it throws `cancelled` all the same, when all
+/// children have ended. In asyncio: `await asyncio.gather(..., return_exceptions=True)`.
+template <class... Ts>
+[[nodiscard]] auto gather(return_exceptions_t, task<Ts>... children) noexcept {
+  return detail::gather_awaiter<detail::failures::returned, Ts...>(std::move(children)...);
 }
 
 /// gather() of a vector, offered to other workers in halves: gives a vector of the results in the
@@ -200,8 +215,26 @@ template <class... Ts>
 /// void. Allocates some 16 bytes a child for bookkeeping, and the result; throws std::bad_alloc,
 /// and then nothing has started.
 template <class T>
-[[nodiscard]] detail::gather_range_awaiter<T> gather(std::vector<task<T>> children) {
-  return detail::gather_range_awaiter<T>(std::move(children));
+[[nodiscard]] auto gather(std::vector<task<T>> children) {
+  return detail::gather_range_awaiter<detail::failures::thrown, T>(std::move(children));
+}
+
+/// Gives a vector of outcome<T>, for void too.
+template <class T>
+[[nodiscard]] auto gather(return_exceptions_t, std::vector<task<T>> children) {
+  return detail::gather_range_awaiter<detail::failures::returned, T>(std::move(children));
+}
+
+/// gather() of any other container of tasks that is given away (with std::move), or of a view, such
+/// as one that makes the tasks as it is gone through; that is done by this call, which then has the
+/// tasks in a vector. When that throws, the tasks made so far are destroyed; none has started.
+template <detail::lazy_range Tasks>
+[[nodiscard]] auto gather(Tasks&& tasks) {
+  return gather(detail::collect(std::forward<Tasks>(tasks)));
+}
+template <detail::lazy_range Tasks>
+[[nodiscard]] auto gather(return_exceptions_t, Tasks&& tasks) {
+  return gather(return_exceptions, detail::collect(std::forward<Tasks>(tasks)));
 }
 
 }  // namespace magpie

@@ -4,8 +4,11 @@
 #include <coroutine>
 #include <cstdint>
 #include <magpie/clock.hpp>
+#include <magpie/wait_description.hpp>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <utility>
 
 namespace magpie::detail {
 
@@ -25,14 +28,22 @@ class scope_member {
   /// Passes the request on. The lock of the member's scope is held, so this takes no longer than a
   /// submission, and no other scope's lock but for a try, or that of a scope within.
   using tell_function = void (*)(scope_member& self, cancel_round& round) noexcept;
+  /// Says what is waited for, with the same lock held.
+  using describe_function = void (*)(const scope_member& self, wait_descriptions& into) noexcept;
 
-  explicit scope_member(tell_function tell) noexcept : tell_(tell) {}
+  /// What a kind of members does; one for each kind, which lives for ever.
+  struct operations {
+    tell_function tell;
+    describe_function describe;
+  };
+
+  explicit scope_member(const operations& kind) noexcept : operations_(kind) {}
   ~scope_member() = default;
 
  private:
   friend cancel_scope;
 
-  const tell_function tell_;
+  const operations& operations_;
   // Guarded by the scope's lock.
   scope_member* next_ = nullptr;
   scope_member** link_ = nullptr;  // what points to this member
@@ -55,7 +66,12 @@ class cancel_scope {
   [[nodiscard]] std::uint32_t requests() const noexcept;
   /// How many requests there have been to this scope and those around it, delivered or not, but for
   /// those that were taken back.
-  [[nodiscard]] std::uint64_t requests_so_far() const noexcept;
+  [[nodiscard]] std::uint64_t requests_so_far() const noexcept {
+    return count_requests(counting::all);
+  }
+  /// How many of them are no news to `at`, a coroutine in this scope: deliver() would not find
+  /// them.
+  [[nodiscard]] std::uint64_t requests_known_to(std::coroutine_handle<> at) noexcept;
   /// The earliest deadline of this scope and those around it; time_point::max() for none.
   [[nodiscard]] time_point earliest_deadline() noexcept;
 
@@ -91,6 +107,8 @@ class cancel_scope {
   [[nodiscard]] bool has_members() const noexcept { return members_ != nullptr; }
   /// Tells all members.
   void tell_members(cancel_round& round) noexcept;
+  /// Collects what the members wait for.
+  void describe_members(wait_descriptions& into) const noexcept;
 
   enum class delivery : unsigned char {
     none,        // whoever asks has been told already, or nobody wants anything
@@ -101,6 +119,11 @@ class cancel_scope {
   /// For a coroutine in this scope that is at a point where it can be told: takes the requests that
   /// it has to be told of. `at` is the coroutine.
   [[nodiscard]] delivery deliver(std::coroutine_handle<> at) noexcept;
+
+  /// Undoes deliver(): the coroutine is to be told again of what has been asked for. The count of
+  /// requests stays. It may undo more than the last delivery, if there were several; they are
+  /// delivered as one.
+  void ask_again(std::coroutine_handle<> at) noexcept;
 
   /// deliver(), and throws `cancelled` unless there is nothing to be told of.
   void deliver_or_pass(std::coroutine_handle<> at) {
@@ -147,6 +170,15 @@ class cancel_scope {
   void store(std::uint64_t value) noexcept { word_.store(value, std::memory_order_release); }
 
  private:
+  enum class counting {
+    all,     // delivered or not
+    settled  // without what still stands: one for each scope that has something to be told of
+  };
+  /// Of this scope and those around it.
+  [[nodiscard]] std::uint64_t count_requests(counting which) const noexcept;
+  /// How many requests and whether one stands are read in one: a request that comes meanwhile is
+  /// there with both or not at all.
+  [[nodiscard]] std::uint64_t count_own_requests(counting which) const noexcept;
   void lock_slowly() noexcept;
 
   // The bits above, and how often the task was asked to end. Bit `locked` is set by whoever gets
@@ -160,7 +192,7 @@ class cancel_scope {
 /// A scope around one awaited coroutine of a task, its *body*. Lives in what awaits the body.
 class nested_scope : public cancel_scope, public scope_member {
  public:
-  nested_scope() noexcept : cancel_scope(kind::nested), scope_member(&tell_nested) {}
+  nested_scope() noexcept : cancel_scope(kind::nested), scope_member(nested_operations) {}
 
   /// Any thread that knows it to be there: tells what runs within of a request that has been
   /// marked.
@@ -199,6 +231,8 @@ class nested_scope : public cancel_scope, public scope_member {
   friend cancel_scope;
 
   static void tell_nested(scope_member& self, cancel_round& round) noexcept;
+  static void describe_nested(const scope_member& self, wait_descriptions& into) noexcept;
+  static const operations nested_operations;
 
   cancel_scope* parent_ = nullptr;
   std::coroutine_handle<> awaiter_;
@@ -206,12 +240,24 @@ class nested_scope : public cancel_scope, public scope_member {
   end_function when_ended_ = nullptr;
 };
 
+/// A user's code that is to be called when something is cancelled.
+struct foreign_call {
+  using function = void (*)(foreign_call&) noexcept;
+
+  explicit foreign_call(function to_call) noexcept : call(to_call) {}
+
+  const function call;
+  std::shared_ptr<foreign_call> next;  // of the round that is to call it
+};
+
 /// The course of one request through the tasks that it reaches: a task that awaits another's handle
 /// passes the request on to that one, and so on. It allocates nothing; the tasks that are still to
 /// be looked at are linked through their states.
 class cancel_round {
  public:
-  explicit cancel_round(std::shared_ptr<const std::string> why = {}) noexcept;
+  /// Of a request that was made to `origin`, or to a scope within it.
+  explicit cancel_round(task_state_base& origin,
+                        std::shared_ptr<const std::string> why = {}) noexcept;
   cancel_round(const cancel_round&) = delete;
   cancel_round& operator=(const cancel_round&) = delete;
 
@@ -222,7 +268,16 @@ class cancel_round {
     return reason_;
   }
 
-  /// Tells the members of all tasks that were added, and of those that these add.
+  /// The task with which the round began. A wait for it is withdrawn, and nothing passed on: there
+  /// the tasks await each other in a ring.
+  [[nodiscard]] const task_state_base& origin() const noexcept { return origin_; }
+
+  /// Whether the round may pass the request on from task to task: one round at a time does, to its
+  /// end. Two that take over each other's tasks would not notice that they have gone round a ring.
+  [[nodiscard]] bool try_pass_on() noexcept;
+
+  /// Tells the members of all tasks that were added, and of those that these add. Without a lock:
+  /// it may call what is a user's.
   void run() noexcept;
 
   /// With the lock of `task` held: it has been asked, its members have not been told.
@@ -230,6 +285,11 @@ class cancel_round {
   /// A member could not be told, because a lock was not to be had: the scope's members are told
   /// once more.
   void come_again() noexcept { must_come_again_ = true; }
+  /// Has `call`, which no other round is given, called when all have been told and no lock is held.
+  void call_later(std::shared_ptr<foreign_call> call) noexcept {
+    call->next = std::move(calls_);
+    calls_ = std::move(call);
+  }
 
  private:
   friend nested_scope;
@@ -238,8 +298,11 @@ class cancel_round {
   void tell_all(Scope& scope) noexcept;
 
   const std::uint64_t number_;
+  const task_state_base& origin_;
   const std::shared_ptr<const std::string> reason_;
+  std::unique_lock<std::mutex> turn_;  // to pass on
   task_state_base* first_ = nullptr;
+  std::shared_ptr<foreign_call> calls_;
   bool must_come_again_ = false;
 };
 

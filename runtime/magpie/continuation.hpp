@@ -58,6 +58,7 @@ class continuation {
   /// part of. Set by the child itself, read by what it awaits.
   [[nodiscard]] bool was_told() const noexcept { return (word_ & told) != 0; }
   void mark_told() noexcept { word_ |= told; }
+  void forget_told() noexcept { word_ &= ~told; }
 
  private:
   static constexpr std::uintptr_t is_spawned = 1;

@@ -20,6 +20,15 @@ class timeout_error : public std::runtime_error {
   timeout_error() : std::runtime_error("magpie: the time limit has passed") {}
 };
 
+/// Thrown by a runtime with virtual time when nothing is ready and no timer is set, and what it is
+/// to wait for has not come: it never will. what() lists the tasks that are left.
+class deadlock : public std::runtime_error {
+ public:
+  explicit deadlock(const std::string& tasks)
+      : std::runtime_error("magpie: nothing is ready and no timer is set, while there are:" +
+                           tasks) {}
+};
+
 /// What a cancelled task throws and its awaiters see. Not derived from std::exception, so that a
 /// handler for errors does not swallow it by accident.
 class cancelled {

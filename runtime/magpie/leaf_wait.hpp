@@ -20,7 +20,7 @@ class scheduler;
 class leaf_wait : public resumption, public scope_member {
  protected:
   /// See scope_member.
-  explicit leaf_wait(tell_function how) noexcept : scope_member(how) {}
+  explicit leaf_wait(const operations& kind) noexcept : scope_member(kind) {}
   ~leaf_wait() = default;
 
   /// For await_suspend: false when the coroutine is to go on at once. `enter_source()` puts the
@@ -47,17 +47,29 @@ class leaf_wait : public resumption, public scope_member {
   /// The scheduler of the task that waits. While it waits.
   [[nodiscard]] scheduler& home() const noexcept;
 
-  /// A scope member's tell function: `wait.withdraw()` takes the wait out of its source, and
-  /// returns false if it is not there any more.
+  /// A tell function: `wait.withdraw()` takes the wait out of its source, and returns false if it
+  /// is not there any more.
   template <class Wait>
   static void tell(scope_member& self, cancel_round&) noexcept {
     auto& wait = static_cast<Wait&>(self);
     if (wait.is_news() && wait.withdraw()) wait.submit_withdrawn();
   }
 
+  /// A describe function: `wait.describe()` gives a wait_description.
+  template <class Wait>
+  static void describe_as(const scope_member& self, wait_descriptions& into) noexcept {
+    into.add(static_cast<const Wait&>(self).describe());
+  }
+
+  /// What a wait does that has both of these members.
+  template <class Wait>
+  static constexpr operations operations_of{&tell<Wait>, &describe_as<Wait>};
+
   /// Locks the scope for a wait that is about to enter it; does not, and returns false, when the
   /// coroutine has to be told of a request instead.
   [[nodiscard]] bool lock_to_wait(std::coroutine_handle<> suspended) noexcept;
+  /// After lock_to_wait() has said no: what the coroutine has to be told of.
+  [[nodiscard]] cancel_scope::delivery found() const noexcept { return found_; }
   /// After lock_to_wait() has said no: has the coroutine wait nevertheless.
   void forget_found() noexcept { found_ = cancel_scope::delivery::none; }
   /// With the scope's lock held.

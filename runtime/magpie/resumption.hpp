@@ -10,7 +10,7 @@ namespace magpie::detail {
 /// Somebody who waits for something to happen, in a list linked by `next`. With a scope, a
 /// coroutine that runs in it: it is to be made ready. Without one, anything else: it is to be run
 /// at once by the worker that makes the thing happen, which may destroy it, and takes no longer
-/// than setting a flag.
+/// than setting a flag or handing a result over.
 struct waiter : job {
   using job::job;
 

@@ -1,10 +1,15 @@
 #pragma once
 
+#include <atomic>
 #include <coroutine>
 #include <exception>
 #include <functional>
+#include <magpie/frame_pool.hpp>
+#include <magpie/leaf_wait.hpp>
 #include <magpie/result_slot.hpp>
-#include <magpie/resumption.hpp>
+#include <magpie/task_state.hpp>
+#include <memory>
+#include <stop_token>
 #include <type_traits>
 #include <utility>
 
@@ -12,52 +17,114 @@ namespace magpie {
 
 namespace detail {
 
-/// A call on its way through the blocking pool, without its types. Lives in the awaiter.
+class blocking_wait;
+
+/// A call on its way through the blocking pool, without its types. It belongs to the awaiter, and
+/// to the pool as soon as the awaiter has released it.
 class blocking_call_base {
  public:
   blocking_call_base(const blocking_call_base&) = delete;
   blocking_call_base& operator=(const blocking_call_base&) = delete;
 
-  /// On a thread of the pool: makes the call and resumes the task. This object may be gone then.
+  /// On a thread of the pool: makes the call, unless nobody wants it any more, and has the task go
+  /// on. This object may be gone then.
   void make() noexcept;
 
-  blocking_call_base* next = nullptr;  // guarded by the pool
+  // Guarded by the pool, while it is in the queue.
+  blocking_call_base* next = nullptr;
+  blocking_call_base* previous = nullptr;
+  bool is_queued = false;
 
  protected:
-  using call_function = void (*)(blocking_call_base&);
+  using operation = void (*)(blocking_call_base&);
 
-  explicit blocking_call_base(call_function call) noexcept : call_(call) {}
+  blocking_call_base(operation call, operation dispose) noexcept : call_(call), dispose_(dispose) {}
   ~blocking_call_base() = default;
 
-  void submit(std::coroutine_handle<> suspended);
-  void rethrow_failure();
+  // What the function is told by, when it wants to be.
+  std::stop_source stop_{std::nostopstate};
 
  private:
-  const call_function call_;
-  scheduler* home_ = nullptr;
-  resumption resumption_;
+  friend blocking_wait;
+
+  enum class stage : unsigned char { submitted, awaited, withdrawn, ended, released };
+
+  const operation call_;
+  const operation dispose_;
+  blocking_wait* wait_ = nullptr;  // while it is awaited
+  shared_locals locals_;
   std::exception_ptr failure_;
+
+  // submitted -> awaited    by the task, when the call is in the pool: it suspends
+  //           -> released   by the task that has been told to end instead
+  // awaited   -> withdrawn  by a request to cancel, which wakes the task
+  // withdrawn -> released   by the task that was woken: it is done with the call
+  // submitted, awaited, withdrawn, released -> ended  by the pool's thread, once
+  // Who moves it from awaited has the task go on. Of the two who move it to released and to ended,
+  // the second disposes of the call. All moves acquire and release: the result, or the request to
+  // stop, is there for who comes second.
+  std::atomic<stage> stage_{stage::submitted};
 };
 
-template <class Function>
-class blocking_awaiter final : private blocking_call_base {
+/// The awaiter of a call, without its types.
+class blocking_wait : private leaf_wait {
  public:
-  using invoked_type = std::invoke_result_t<Function&>;
-  using result_type = std::conditional_t<std::is_lvalue_reference_v<invoked_type>, invoked_type,
-                                         std::remove_cvref_t<invoked_type>>;
-
-  explicit blocking_awaiter(Function function)
-      : blocking_call_base(&call), function_(std::move(function)) {}
-
   [[nodiscard]] bool await_ready() const {
     static_cast<void>(this_worker("run_blocking() to be awaited in a task on a runtime"));
     return false;
   }
 
-  void await_suspend(std::coroutine_handle<> suspended) { submit(suspended); }
+  [[nodiscard]] bool await_suspend(std::coroutine_handle<> suspended);
 
-  result_type await_resume() {
-    rethrow_failure();
+ protected:
+  explicit blocking_wait(blocking_call_base& call) noexcept
+      : leaf_wait(operations_of<blocking_wait>), call_(&call) {}
+  ~blocking_wait() {
+    if (call_ != nullptr) call_->dispose_(*call_);
+  }
+
+  /// For await_resume: throws what the function threw, or `cancelled`.
+  void resume_after_call();
+
+  [[nodiscard]] blocking_call_base& call() noexcept { return *call_; }
+
+ private:
+  friend blocking_call_base;
+  friend leaf_wait;
+
+  [[nodiscard]] bool withdraw() noexcept;
+  [[nodiscard]] wait_description describe() const noexcept { return {.what = "blocking call"}; }
+  void abandon() noexcept;
+
+  blocking_call_base* call_;  // null when it has been released
+  bool is_submitted_ = false;
+};
+
+template <class Function>
+inline constexpr bool takes_stop_token = std::is_invocable_v<Function&, std::stop_token>;
+
+template <class Function>
+class blocking_call final : public blocking_call_base {
+ public:
+  static void* operator new(std::size_t size) { return allocate_frame(size); }
+  static void operator delete(void* memory, std::size_t size) noexcept { free_frame(memory, size); }
+
+  template <class Given>
+  explicit blocking_call(Given&& given)
+      : blocking_call_base(&call, &dispose), function_(std::forward<Given>(given)) {
+    static_assert(alignof(blocking_call) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__,
+                  "a function to run, and its result, are aligned like memory of operator new");
+    if constexpr (takes_stop_token<Function>) stop_ = std::stop_source();
+  }
+
+  using invoked_type = typename std::conditional_t<takes_stop_token<Function>,
+                                                   std::invoke_result<Function&, std::stop_token>,
+                                                   std::invoke_result<Function&>>::type;
+  using result_type = std::conditional_t<std::is_lvalue_reference_v<invoked_type>, invoked_type,
+                                         std::remove_cvref_t<invoked_type>>;
+
+  /// After a success: moves the value out.
+  result_type take_result() {
     if constexpr (std::is_reference_v<result_type>) {
       return *result_.get();
     } else if constexpr (!std::is_void_v<result_type>) {
@@ -66,34 +133,70 @@ class blocking_awaiter final : private blocking_call_base {
   }
 
  private:
-  static void call(blocking_call_base& self) {
-    auto& typed = static_cast<blocking_awaiter&>(self);
-    if constexpr (std::is_void_v<result_type>) {
-      std::invoke(typed.function_);
-    } else if constexpr (std::is_reference_v<result_type>) {
-      typed.result_.fill(std::addressof(std::invoke(typed.function_)));
+  decltype(auto) invoke() {
+    if constexpr (takes_stop_token<Function>) {
+      return std::invoke(function_, stop_.get_token());
     } else {
-      typed.result_.fill(std::invoke(typed.function_));
+      return std::invoke(function_);
     }
   }
+
+  static void call(blocking_call_base& self) {
+    auto& typed = static_cast<blocking_call&>(self);
+    if constexpr (std::is_void_v<result_type>) {
+      typed.invoke();
+    } else if constexpr (std::is_reference_v<result_type>) {
+      typed.result_.fill(std::addressof(typed.invoke()));
+    } else {
+      typed.result_.fill(typed.invoke());
+    }
+  }
+
+  static void dispose(blocking_call_base& self) { delete static_cast<blocking_call*>(&self); }
 
   Function function_;
   result_slot<typename stored_result<result_type>::type> result_;
 };
+
+template <class Function>
+class blocking_awaiter final : public blocking_wait {
+ public:
+  template <class Given>
+  explicit blocking_awaiter(std::in_place_t, Given&& given)
+      : blocking_wait(*new blocking_call<Function>(std::forward<Given>(given))) {}
+
+  typename blocking_call<Function>::result_type await_resume() {
+    resume_after_call();
+    return static_cast<blocking_call<Function>&>(call()).take_result();
+  }
+};
+
+template <class Function>
+concept blocking_function =
+    std::is_invocable_v<Function&> || std::is_invocable_v<Function&, std::stop_token>;
 
 }  // namespace detail
 
 /// Awaited, calls `function()` on a thread of the runtime's blocking pool while the task is
 /// suspended and its worker does other work; gives what the function returns, or throws what it
 /// throws. For system calls and libraries that block; at most
-/// runtime_options::max_blocking_threads calls run at once, further ones wait in order.
+/// runtime_options::max_blocking_threads calls run at once, further ones wait in order. The
+/// function sees the task's task_locals as they are at the call, and what it spawns gets them.
 ///
-/// Throws invalid_state outside of a task, std::system_error when no thread can be started.
-/// In asyncio: `await asyncio.to_thread(...)`.
+/// When the task is cancelled meanwhile, or a timeout around it is over, `cancelled` is thrown at
+/// once. A call that has not begun is never made then. One that has runs on, what it returns or
+/// throws is dropped, and the end of the runtime waits for it: so what it refers to has to stay,
+/// and better is a part of the function. A function that takes a std::stop_token is called with
+/// one, by which it is told of that; callbacks registered with the token run in the task that was
+/// cancelled, before `cancelled` is thrown.
+///
+/// Throws invalid_state outside of a task, std::system_error when no thread can be started,
+/// std::bad_alloc from run_blocking() itself. In asyncio: `await asyncio.to_thread(...)`.
 template <class Function>
-  requires std::is_invocable_v<std::decay_t<Function>&>
+  requires detail::blocking_function<std::decay_t<Function>>
 [[nodiscard]] auto run_blocking(Function&& function) {
-  return detail::blocking_awaiter<std::decay_t<Function>>(std::forward<Function>(function));
+  return detail::blocking_awaiter<std::decay_t<Function>>(std::in_place,
+                                                          std::forward<Function>(function));
 }
 
 }  // namespace magpie

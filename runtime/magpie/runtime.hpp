@@ -1,12 +1,16 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <magpie/clock.hpp>
+#include <magpie/shutdown_report.hpp>
 #include <magpie/statistics.hpp>
 #include <magpie/task.hpp>
 #include <magpie/task_handle.hpp>
 #include <magpie/task_state.hpp>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -33,7 +37,24 @@ struct runtime_options {
   static constexpr std::size_t most_workers = 4096;
 
   /// Worker threads. automatic: as many as the process may use, by CPU affinity and cgroup quota.
+  /// 0: none, and none that keeps the time: tasks run, and timers fire, on threads that call
+  /// block_on(), poll_one(), run_for() or run_until(), one at a time.
   std::size_t workers = automatic;
+
+  /// With virtual_time, which needs `workers` to be 0, time stands still while a task is ready, and
+  /// then jumps to the next timer: hours pass in no time. It begins at time_point{}.
+  time_source time = real_time;
+
+  /// Without workers, the order in which ready tasks run: as they became ready for 0, else as drawn
+  /// from a generator that begins with this number. With virtual time and without other threads the
+  /// same number gives the same run.
+  std::uint64_t seed = 0;
+
+  /// Without workers: called when something has come from another thread after poll_one() has
+  /// returned false, once until the next such time; poll_one() then has something to do. Any
+  /// thread. It takes no longer than to wake the host (a write to an eventfd, say), does not call
+  /// the runtime, and must not throw.
+  std::function<void()> on_wake = {};
 
   /// Threads for run_blocking() that may exist at once; they are started as needed.
   std::size_t max_blocking_threads = 64;
@@ -92,6 +113,11 @@ std::vector<task_handle<T>> launch_all(runtime_core& core, std::vector<task<T>>&
 
 /// A pool of workers that runs tasks. Several may live in one process; tasks of one may await
 /// handles of another.
+///
+/// In a child of fork() there are no workers. If the parent had a runtime when it forked, then in
+/// the child all that would start, end or wait for a task throws invalid_state, also to make a new
+/// runtime; destructors return at once. The child may call exec(). A task may fork, and its child
+/// must call exec() or _exit() before it suspends or ends.
 class runtime {
  public:
   /// Starts the workers. Throws invalid_state for options out of range, std::system_error when a
@@ -111,12 +137,14 @@ class runtime {
   /// result or throws what it threw. Other tasks go on meanwhile and after.
   ///
   /// Any thread that is not a worker (of any runtime); there, and for an empty task, it throws
-  /// invalid_state and `body` is destroyed without having started.
+  /// invalid_state and `body` is destroyed without having started. Of a runtime without workers, it
+  /// runs all tasks meanwhile. With virtual time it throws `deadlock` when `body` waits for
+  /// what will never happen; the task is left as it is then.
   template <class T>
   T block_on(task<T> body) {
     check_may_block();
     task_handle<T> handle = spawn(std::move(body), {.name = "block_on"});
-    detail::handle_access::state(handle).wait();
+    wait_for_end(handle);
     // The handle is known to nobody else; an untyped one from all_tasks() sees no result.
     return detail::move_result(handle);
   }
@@ -125,9 +153,9 @@ class runtime {
   /// It does not run on the calling thread before spawn returns.
   ///
   /// Any thread. What the caller did before happens before the task's first step. Throws
-  /// invalid_state for an empty task and when all tasks of a runtime that is being destroyed have
-  /// ended, std::bad_alloc; then `body` is destroyed without having
-  /// started. In asyncio: `asyncio.create_task(...)`.
+  /// invalid_state for an empty task, and when the runtime is shut down: for its own tasks once
+  /// shutdown() has returned, for others once it was asked for; std::bad_alloc. Then `body` is
+  /// destroyed without having started. In asyncio: `asyncio.create_task(...)`.
   template <class T>
   task_handle<T> spawn(task<T> body, spawn_options options = {}) {
     return detail::launch(*core_, std::move(body), options);
@@ -141,6 +169,49 @@ class runtime {
     return detail::launch_all(*core_, std::move(bodies), options);
   }
 
+  /// Ends all tasks, within the time: refuses what is spawned from outside from now on; cancels all
+  /// tasks that have not been asked to end, once; then waits until they have ended, with what they
+  /// do and spawn to clean up, and until the functions given to run_blocking() have returned.
+  /// Timers go on meanwhile. Returns what is left when the time is over; that stays as it is, but
+  /// cannot spawn any more.
+  ///
+  /// May be called again, for who is late or to wait longer. Afterwards spawn() and block_on()
+  /// throw invalid_state, and destroy the task that they were given. Any thread that is not a
+  /// worker (invalid_state), also several at once. Of a runtime without workers, runs the tasks
+  /// meanwhile, and comes back early when, in virtual time, nothing will ever happen. Throws
+  /// std::bad_alloc.
+  shutdown_report shutdown(time_point deadline);
+  template <class Rep, class Period>
+  shutdown_report shutdown(std::chrono::duration<Rep, Period> limit) {
+    return shutdown(detail::deadline_for(limit, now()));
+  }
+
+  /// How a task, or a thread that must not wait, begins the end: refuses and cancels as shutdown()
+  /// does, also the calling task, and returns at once. Any thread. Throws std::bad_alloc.
+  void request_shutdown();
+
+  // Without workers: for a host that has a loop of its own. Each throws invalid_state on a worker
+  // and when the runtime has workers. One thread at a time.
+
+  /// Runs one task that is ready, up to where it suspends; never waits. False when none was.
+  bool poll_one();
+
+  /// Runs tasks, and sleeps between them, until the time has passed. With virtual time it does not
+  /// sleep, and now() is then what was asked for.
+  template <class Rep, class Period>
+  void run_for(std::chrono::duration<Rep, Period> time) {
+    run_until(deadline_after(detail::saturated(time), now()));
+  }
+  void run_until(time_point deadline);
+
+  /// No later than the next timer is due: when the host, which has seen poll_one() return false,
+  /// is to call it again at the latest. Nothing when there is no timer.
+  [[nodiscard]] std::optional<time_point> next_deadline() const;
+
+  /// The time by which this runtime's tasks sleep. Any thread.
+  [[nodiscard]] time_point now() const noexcept;
+
+  /// 0 when there are none.
   [[nodiscard]] std::size_t worker_count() const noexcept;
   [[nodiscard]] runtime_statistics statistics() const;
 
@@ -149,8 +220,10 @@ class runtime {
 
  private:
   static void check_may_block();
+  void check_is_driven() const;
+  void wait_for_end(const any_task_handle& awaited);
 
-  const std::unique_ptr<detail::runtime_core> core_;
+  std::unique_ptr<detail::runtime_core> core_;
 };
 
 /// runtime::spawn() on the runtime whose task is calling. Throws invalid_state elsewhere.

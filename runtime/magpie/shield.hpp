@@ -12,14 +12,20 @@ namespace detail {
 class shielded_wait : private leaf_wait {
  public:
   explicit shielded_wait(task_state_base& awaited) noexcept
-      : leaf_wait(&stop_waiting), awaited_(awaited) {}
+      : leaf_wait(shielded_operations), awaited_(awaited) {}
 
   [[nodiscard]] bool await_ready() const;
   [[nodiscard]] bool await_suspend(std::coroutine_handle<> suspended);
   void await_resume() { resume(); }
 
  private:
+  friend leaf_wait;
+
   static void stop_waiting(scope_member& self, cancel_round& round) noexcept;
+  [[nodiscard]] wait_description describe() const noexcept {
+    return {.what = "shielded task", .awaited = &awaited_};
+  }
+  static const operations shielded_operations;
 
   task_state_base& awaited_;
 };

@@ -12,7 +12,7 @@ namespace detail {
 class sleep_awaiter : private leaf_wait, private timer {
  public:
   explicit sleep_awaiter(time_point deadline) noexcept
-      : leaf_wait(&tell<sleep_awaiter>), timer(&wake), deadline_(deadline) {}
+      : leaf_wait(operations_of<sleep_awaiter>), timer(&wake), deadline_(deadline) {}
 
   [[nodiscard]] bool await_ready() const {
     static_cast<void>(this_worker("a sleep to be awaited in a task on a runtime"));
@@ -25,6 +25,7 @@ class sleep_awaiter : private leaf_wait, private timer {
   friend leaf_wait;
 
   [[nodiscard]] bool withdraw() noexcept;
+  [[nodiscard]] wait_description describe() const noexcept { return {"sleep", deadline_}; }
   [[nodiscard]] static job* wake(timer& self) noexcept;
 
   const time_point deadline_;

@@ -68,6 +68,10 @@ class promise_base {
     if (failure_) [[unlikely]]
       std::rethrow_exception(std::exchange(failure_, nullptr));
   }
+  /// The same without throwing it; null for a success.
+  [[nodiscard]] std::exception_ptr take_failure() noexcept {
+    return std::exchange(failure_, nullptr);
+  }
 
  protected:
   ~promise_base() = default;

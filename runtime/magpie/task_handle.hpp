@@ -91,6 +91,12 @@ class any_task_handle {
 
   [[nodiscard]] std::string name() const { return state().name(); }
 
+  /// What the task is suspended at, in words: `sleep, 1.250 s to go`, `task "fetch"`, `3 of these:`
+  /// for the children of a gather, or `nothing (ready or running)`, `nothing (done)`. As it is at a
+  /// moment of this call; the task goes on meanwhile. For people: the words may change. Any thread.
+  /// Throws std::bad_alloc.
+  [[nodiscard]] std::string waiting_for() const { return state().waiting_for(); }
+
   /// At any time, done or not. Throws std::bad_alloc.
   void set_name(std::string_view name) const { state().set_name(name); }
 
@@ -146,7 +152,7 @@ class handle_awaiter_base : private leaf_wait {
 
  protected:
   explicit handle_awaiter_base(task_state_base& awaited) noexcept
-      : leaf_wait(&pass_on), awaited_(awaited) {}
+      : leaf_wait(handle_operations), awaited_(awaited) {}
   ~handle_awaiter_base() = default;
 
   /// Whoever calls this has a handle of the task until it is resumed.
@@ -163,7 +169,14 @@ class handle_awaiter_base : private leaf_wait {
   task_state_base& awaited_;
 
  private:
+  friend leaf_wait;
+
   static void pass_on(scope_member& self, cancel_round& round) noexcept;
+  void break_ring(cancel_round& round) noexcept;
+  [[nodiscard]] wait_description describe() const noexcept {
+    return {.what = "task", .awaited = &awaited_};
+  }
+  static const operations handle_operations;
   void resume_from_wait();
 
   // Guarded by the scope's lock.
@@ -231,6 +244,16 @@ class task_handle : public any_task_handle {
     detail::block_until_end(state(), limit);
     return detail::take_result(*this);
   }
+
+  /// A std::future<T> of the outcome, for code that wants one: the result itself, moved out if all
+  /// other handles are gone when the task ends, else a copy; invalid_state when the type cannot be
+  /// copied then; or what the task threw, `cancelled` too. Counts as observing a failure. The
+  /// result is moved or copied by the worker that ends the task, or at once by the calling thread
+  /// when it has ended. Any thread; but std::future blocks: workers have co_await. To use it
+  /// include <magpie/future.hpp>. Throws std::bad_alloc.
+  [[nodiscard]] auto as_future() const&;
+  /// The same, and gives up this handle.
+  [[nodiscard]] auto as_future() &&;
 
   [[nodiscard]] detail::shared_handle_awaiter<T> operator co_await() const& noexcept {
     return detail::shared_handle_awaiter<T>(*this);

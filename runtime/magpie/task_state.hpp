@@ -46,8 +46,11 @@ enum class done_callback_id : std::uint64_t {};
 
 namespace detail {
 
+class local_values;
 class runtime_core;
 struct task_extras;
+
+using shared_locals = std::shared_ptr<const local_values>;
 
 /// What the runtime knows of a spawned task: its life outlasts the coroutine's frame, which is
 /// destroyed when the task ends, and lasts until the last handle is gone. It is the scope of the
@@ -88,6 +91,15 @@ class task_state_base : public job, public cancel_scope {
 
   /// After the end: the error, or null for a result. Both count as observing it.
   [[nodiscard]] std::exception_ptr failure();
+  /// After the end: what the task threw, `cancelled` too, or null for a result. Counts as observing
+  /// it.
+  [[nodiscard]] std::exception_ptr error() noexcept;
+  /// The task has ended by another exception than `cancelled`.
+  [[nodiscard]] bool has_error() const noexcept {
+    return (word(std::memory_order_acquire) & (has_failed | was_cancelled)) == has_failed;
+  }
+  /// A failure, past or to come, needs no report.
+  void observe() noexcept;
   /// After the end: throws invalid_state before it, the task's own exception after a failure.
   void require_result() {
     const std::uint64_t seen = word(std::memory_order_acquire);
@@ -100,8 +112,9 @@ class task_state_base : public job, public cancel_scope {
   /// False when the task has ended. Throws std::bad_alloc when there is a reason, and then has done
   /// nothing.
   bool cancel(std::string_view reason);
-  /// The same without memory, for want of which a reason is dropped.
-  bool pass_on(std::shared_ptr<const std::string> reason) noexcept;
+  /// The same for a request that was made to `origin`, without memory, for want of which a reason
+  /// is dropped.
+  bool pass_on(task_state_base& origin, std::shared_ptr<const std::string> reason) noexcept;
   /// How often the task was asked to end, less what was taken back.
   [[nodiscard]] unsigned cancelling() const noexcept {
     return static_cast<unsigned>(word(std::memory_order_relaxed) / one_request);
@@ -124,6 +137,13 @@ class task_state_base : public job, public cancel_scope {
   done_callback_id add_done_callback(done_callback callback);
   std::size_t remove_done_callback(done_callback_id id);
 
+  // The task-locals: what runs in the task, on any of its workers.
+
+  [[nodiscard]] shared_locals locals() noexcept;
+  /// False, without effect, when the values are not `expected` any more. Throws std::bad_alloc when
+  /// the task never had any.
+  [[nodiscard]] bool exchange_locals(const shared_locals& expected, const shared_locals& desired);
+
   /// Tells the hook of a failure that nobody will see otherwise.
   void report(const std::exception_ptr& error) const noexcept;
 
@@ -131,6 +151,11 @@ class task_state_base : public job, public cancel_scope {
 
   [[nodiscard]] std::string name() const;
   void set_name(std::string_view name);
+
+  /// What the task is suspended at. Any thread at any time.
+  [[nodiscard]] std::string waiting_for();
+  /// The same as it is found, of a task that has not ended.
+  void describe_waits(wait_descriptions& into) noexcept;
 
   // Who keeps the state alive: its handles, and the runtime until the task has ended.
 
@@ -172,6 +197,7 @@ class task_state_base : public job, public cancel_scope {
   [[nodiscard]] std::coroutine_handle<> frame() const noexcept { return frame_; }
 
  private:
+  friend class child_tasks;
   friend class new_tasks;
   friend void end_task(task_state_base& state, std::exception_ptr& failure) noexcept;
 
@@ -191,18 +217,18 @@ class task_state_base : public job, public cancel_scope {
 
   // The steps of launch(). Between the first and the second nobody knows of the task.
   void prepare(runtime_core& core, const spawn_options& options);
-  void publish() noexcept {
-    references().store(one_handle | still_running, std::memory_order_release);
+  void publish(std::uint64_t held = one_handle) noexcept {
+    references().store(held | still_running, std::memory_order_release);
   }
   void discard() noexcept { operations_.dispose(*this); }
 
   static void run_first(job& self, worker& here) noexcept;
   void finish(std::exception_ptr failure, worker& here) noexcept;
   [[noreturn]] void throw_instead_of_result();
-  void observe() noexcept;
   void dispose() noexcept;
   void ask_to_end(cancel_round& round) noexcept;
   [[nodiscard]] task_extras& extras();
+  void drop_locals() noexcept;
 
   const operations& operations_;
 
@@ -218,12 +244,15 @@ class task_state_base : public job, public cancel_scope {
   // before the end is published, by finish(). Read by anybody with a handle.
   std::atomic<std::uint64_t> home_{0};
 
+  // What few tasks have; owned. Null, then for good what is made when it is first needed: stored
+  // under the scope's lock (release), read with it or without (acquire).
+  std::atomic<task_extras*> extras_{nullptr};
+
   // Guarded by the scope's lock.
 
   job* waiters_ = nullptr;  // until the end; each is a waiter; newest first
   // The name of a task that was given one, owned; else its number: see task_name.
   std::uint64_t name_ = 0;
-  task_extras* extras_ = nullptr;  // what few tasks have; owned; made when first needed
 };
 
 /// Tasks on their way to being launched together.

@@ -3,6 +3,8 @@
 #include <coroutine>
 #include <cstdint>
 #include <functional>
+#include <magpie/abort_scope.hpp>
+#include <magpie/awaited_body.hpp>
 #include <magpie/cancel_scope.hpp>
 #include <magpie/clock.hpp>
 #include <magpie/errors.hpp>
@@ -19,12 +21,10 @@ namespace magpie {
 /// The inside view of a running with_timeout(): its deadline, and what became of it. Lives as long
 /// as the body runs; its members may be called from any thread meanwhile,
 /// and return before it ends.
-class timeout_scope : protected detail::nested_scope, private detail::timer {
+class timeout_scope : protected detail::abort_scope, private detail::timer {
  public:
   /// The time is over: what runs within has been asked to end.
-  [[nodiscard]] bool expired() const noexcept {
-    return (word(std::memory_order_acquire) & asked) != 0;
-  }
+  [[nodiscard]] bool expired() const noexcept { return is_aborted(); }
 
   /// When the time is over; nothing when there is no limit.
   [[nodiscard]] std::optional<time_point> deadline() noexcept;
@@ -36,7 +36,7 @@ class timeout_scope : protected detail::nested_scope, private detail::timer {
   bool reschedule(time_point deadline);
   template <class Rep, class Period>
   bool reschedule(std::chrono::duration<Rep, Period> from_now) {
-    return reschedule(detail::deadline_for(from_now));
+    return reschedule(detail::deadline_for(from_now, now()));
   }
 
  protected:
@@ -50,14 +50,8 @@ class timeout_scope : protected detail::nested_scope, private detail::timer {
   /// In await_suspend, as the last thing that can fail. Gives what follows the body.
   [[nodiscard]] detail::continuation begin(std::coroutine_handle<> awaiting) noexcept;
 
-  /// In await_resume.
-  void end() noexcept;
-
-  /// After end(), when the body has thrown `cancelled`: whether that is this timeout's doing. If
-  /// not, the task has been told by it of what is asked from further out.
-  [[nodiscard]] bool is_to_blame() noexcept;
-
  private:
+  [[nodiscard]] time_point now() noexcept;
   [[nodiscard]] static std::coroutine_handle<> go_on(detail::nested_scope& self) noexcept;
   [[nodiscard]] static detail::job* expire(detail::timer& self) noexcept;
 
@@ -66,8 +60,6 @@ class timeout_scope : protected detail::nested_scope, private detail::timer {
   [[nodiscard]] detail::job* run_out() noexcept;
 
   detail::resumption resumption_;  // of the awaiter, when the body has ended during the expiry
-  // How many requests from further out there were at the beginning.
-  std::uint64_t requests_before_ = 0;
 
   // Guarded by the scope's lock.
   bool is_armed_ = false;   // the timer is in the wheel, or on its way out, or run_out() is at work
@@ -86,9 +78,6 @@ class timeout_awaiter final : private timeout_scope {
  public:
   timeout_awaiter(time_point deadline, MakeBody make)
       : timeout_scope(deadline), make_(std::move(make)) {}
-  ~timeout_awaiter() {
-    if (body_) body_.destroy();
-  }
 
   [[nodiscard]] bool await_ready() const {
     static_cast<void>(this_worker("a timeout to be awaited in a task on a runtime"));
@@ -98,34 +87,30 @@ class timeout_awaiter final : private timeout_scope {
   template <class U>
   [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<promise<U>> awaiting) {
     if (When == begins::in_time && own_deadline() == long_ago) throw timeout_error();
-    task<T> made = std::invoke(make_, static_cast<timeout_scope&>(*this));
-    if (!made) [[unlikely]]
-      throw_invalid_state("a task to limit that has not been awaited, spawned or moved from");
-    body_ = task_access::release(std::move(made));
-    body_.promise().set_continuation(begin(awaiting));
-    return body_;
+    body_.take(std::invoke(make_, static_cast<timeout_scope&>(*this)));
+    return body_.followed_by(begin(awaiting));
   }
 
   T await_resume() {
     end();
     if (expired()) [[unlikely]]
       rethrow_cancellation();
-    body_.promise().rethrow_failure();
-    return body_.promise().take_result();
+    body_.rethrow_failure();
+    return body_.take_result();
   }
 
  private:
   [[gnu::cold]] void rethrow_cancellation() {
     try {
-      body_.promise().rethrow_failure();
+      body_.rethrow_failure();
     } catch (const cancelled&) {
-      if (is_to_blame()) throw timeout_error();
-      throw;
+      rethrow_unless_to_blame();
+      throw timeout_error();
     }
   }
 
   MakeBody make_;
-  std::coroutine_handle<promise<T>> body_;
+  awaited_body<T> body_;
 };
 
 /// The body of a wait_for().
@@ -150,11 +135,12 @@ task<T> wait_for_end(task_handle<T> awaited, time_point deadline) {
   // reaches the task.
   if (awaited.done()) co_return co_await std::move(awaited);
   if (deadline == long_ago && awaited.cancel()) {
-    const std::uint64_t requests = requests_to_this_task();
+    abort_scope around;
     try {
-      co_return co_await std::move(awaited);
+      body_in_scope<T> ending(around, await_end(std::move(awaited)));
+      co_return co_await ending;
     } catch (const cancelled&) {
-      if (requests_to_this_task() > requests) throw;
+      if (around.was_asked_from_outside()) throw;
       throw timeout_error();
     }
   }

@@ -9,12 +9,20 @@ using clock = std::chrono::steady_clock;
 using duration = std::chrono::nanoseconds;
 using time_point = std::chrono::time_point<clock, duration>;
 
-/// The moment `delay` from now. Saturates instead of overflowing: a delay too long to add is the
-/// clock's last moment, and a negative one is now.
-[[nodiscard]] inline time_point deadline_after(duration delay) noexcept {
-  const time_point now = clock::now();
-  if (delay <= duration::zero()) return now;
-  return delay >= time_point::max() - now ? time_point::max() : now + delay;
+/// What a runtime's time is: that of the clock, or one of its own, which stands still while
+/// anything is ready to run, and then jumps to what is due next.
+enum class time_source : unsigned char { real_time, virtual_time };
+using enum time_source;
+
+/// The time of the runtime whose task is calling; elsewhere that of the clock. A virtual time
+/// begins at time_point{}.
+[[nodiscard]] time_point now() noexcept;
+
+/// The moment `delay` after `start`. Saturates instead of overflowing: a delay too long to add is
+/// the clock's last moment, and a negative one is `start`.
+[[nodiscard]] inline time_point deadline_after(duration delay, time_point start = now()) noexcept {
+  if (delay <= duration::zero()) return start;
+  return delay >= time_point::max() - start ? time_point::max() : start + delay;
 }
 
 /// The limit of what may take as long as it likes.
@@ -38,10 +46,11 @@ inline constexpr time_point long_ago = time_point::min();
 
 /// The end of a time limit that begins now: long_ago for zero and less, time_point::max() for none.
 template <class Rep, class Period>
-[[nodiscard]] time_point deadline_for(std::chrono::duration<Rep, Period> limit) noexcept {
+[[nodiscard]] time_point deadline_for(std::chrono::duration<Rep, Period> limit,
+                                      time_point start = now()) noexcept {
   const duration rounded = saturated(limit);
   if (rounded == duration::zero()) return long_ago;
-  return rounded == no_limit ? time_point::max() : deadline_after(rounded);
+  return rounded == no_limit ? time_point::max() : deadline_after(rounded, start);
 }
 
 }  // namespace detail

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <magpie/clock.hpp>
 #include <magpie/job.hpp>
 #include <magpie/statistics.hpp>
@@ -28,8 +30,18 @@ class scheduler {
     function report = nullptr;
   };
 
+  /// How a scheduler is driven that has no workers.
+  struct driving {
+    time_source time = real_time;
+    // 0: jobs run in the order in which a worker would run them; else in one that it decides.
+    std::uint64_t seed = 0;
+    // Called with the owner on any thread when something has come in, or may, and nobody drives.
+    void (*ring)(void* owner) noexcept = nullptr;
+  };
+
   struct options {
-    std::size_t workers = 1;
+    std::size_t workers = 1;  // 0: none, and no timekeeper; run_one() and run_until() do their work
+    driving driven = {};
     pinning where = pinning::none;
     void* owner = nullptr;  // a word for the layer above
     long_run_watch long_runs = {};
@@ -69,7 +81,35 @@ class scheduler {
   /// at once.
   void flush_timers();
 
+  // Without workers. One thread at a time, which is no worker; it is one meanwhile.
+
+  /// Runs one job that is ready. False when there is none; only after that, and until the next
+  /// call, `ring` is called.
+  [[nodiscard]] bool run_one();
+
+  struct run_limits {
+    std::function<bool()> is_over;      // looked at before each job
+    std::function<bool()> is_expected;  // whether other threads are at work for this scheduler
+    time_point deadline = time_point::max();
+  };
+  enum class end_of_run { over, deadline, deadlock };
+
+  /// Runs jobs and fires timers, and sleeps between them, until is_over() says so or the deadline
+  /// has passed. With virtual time, whose jumps take the place of sleep, a `deadlock` when there
+  /// will never be anything to do.
+  [[nodiscard]] end_of_run run_until(const run_limits& limits);
+
+  /// Not after the next timer is due; time_point::max() when there is none.
+  [[nodiscard]] time_point next_deadline();
+
+  // All schedulers.
+
+  [[nodiscard]] time_point now() const noexcept;
+
+  /// 0 when there are none.
   [[nodiscard]] std::size_t worker_count() const noexcept;
+  /// Those that worker::index() tells apart: one when there are no workers, for who drives.
+  [[nodiscard]] std::size_t lane_count() const noexcept;
   [[nodiscard]] std::vector<worker_statistics> statistics() const;
   [[nodiscard]] void* owner() const noexcept { return owner_; }
 

@@ -36,6 +36,31 @@ def idle(name, *texts, file="scheduler/idle.hpp"):
     return Mutant("idle_model", file, name, tuple(zip(texts[::2], texts[1::2], strict=True)))
 
 
+def ready_ring(name, *texts):
+    return Mutant("ready_ring_model", "scheduler/ready_ring.hpp", name,
+                  tuple(zip(texts[::2], texts[1::2], strict=True)))
+
+
+def registry(name, *texts, file="runtime/registry.cpp"):
+    return Mutant("registry_model", file, name, tuple(zip(texts[::2], texts[1::2], strict=True)))
+
+
+def join(name, *texts, file="runtime/join.cpp"):
+    return Mutant("join_model", file, name, tuple(zip(texts[::2], texts[1::2], strict=True)))
+
+
+def cancel(name, *texts, file="runtime/leaf_wait.cpp"):
+    return Mutant("cancel_model", file, name, tuple(zip(texts[::2], texts[1::2], strict=True)))
+
+
+def completion(name, *texts, file="runtime/task_state.cpp"):
+    return Mutant("completion_model", file, name, tuple(zip(texts[::2], texts[1::2], strict=True)))
+
+
+def forked_call(name, *texts, file="scheduler/forked_call.cpp"):
+    return Mutant("forked_call_model", file, name, tuple(zip(texts[::2], texts[1::2], strict=True)))
+
+
 MUTANTS = [
     # The memory orders.
     fork_lane("push moves bottom relaxed",
@@ -431,18 +456,19 @@ MUTANTS = [
          "return word >> 32;",
          file="scheduler/magpie/idle_word.hpp"),
     idle("park has no fence",
-         "    Sync::heavy_fence();\n    if (has_work() && withdraw",
-         "    if (has_work() && withdraw"),
+         "    Sync::heavy_fence();\n    return !has_work()",
+         "    return !has_work()"),
     idle("park does not look again",
-         "    if (has_work() && withdraw(worker)) return;\n",
-         ""),
+         "    return !has_work() || !withdraw(worker);\n",
+         "    static_cast<void>(has_work);\n"
+         "    return true;\n"),
     idle("park looks before it tells that it sleeps",
          "    sleepers_.push_back(worker);\n",
          "    Sync::heavy_fence();\n"
          "    const bool work = has_work();\n"
          "    sleepers_.push_back(worker);\n",
-         "    Sync::heavy_fence();\n    if (has_work() && withdraw",
-         "    if (work && withdraw"),
+         "    Sync::heavy_fence();\n    return !has_work()",
+         "    return !work"),
     # Waking in a chain.
     idle("end_search wakes nobody",
          "    if (has_work()) wake_one();\n",
@@ -517,11 +543,11 @@ MUTANTS = [
          "                        std::memory_order_seq_cst);\n",
          ""),
     idle("park does not withdraw",
-         "if (has_work() && withdraw(worker)) return;",
-         "if (has_work()) return;"),
+         "    return !has_work() || !withdraw(worker);\n",
+         "    return !has_work();\n"),
     # The stop.
     idle("park sleeps after the stop",
-         "    if (stopped_) {\n      mutex_.unlock();\n      return;\n    }\n",
+         "    if (stopped_) {\n      mutex_.unlock();\n      return false;\n    }\n",
          ""),
     idle("stop does not last",
          "    stopped_ = true;\n",
@@ -540,6 +566,868 @@ MUTANTS = [
     idle("stop keeps the list",
          "    sleepers_.clear();\n",
          ""),
+    # The ready ring.
+    ready_ring("ring: push moves tail relaxed",
+               "tail_.store(tail + 1, std::memory_order_release);",
+               "tail_.store(tail + 1, std::memory_order_relaxed);"),
+    ready_ring("ring: push moves tail before it writes the slot",
+               "    at(tail).store(&item, std::memory_order_relaxed);\n"
+               "    tail_.store(tail + 1, std::memory_order_release);\n",
+               "    tail_.store(tail + 1, std::memory_order_release);\n"
+               "    at(tail).store(&item, std::memory_order_relaxed);\n"),
+    ready_ring("ring: push does not move tail",
+               "    tail_.store(tail + 1, std::memory_order_release);\n",
+               ""),
+    ready_ring("ring: push finds the ring full one item late",
+               "    if (tail - known_head_ == capacity) [[unlikely]]",
+               "    if (tail - known_head_ == capacity + 1) [[unlikely]]"),
+    ready_ring("ring: push finds the ring full one item early",
+               "      if (tail - known_head_ == capacity) return false;",
+               "      if (tail - known_head_ >= capacity - 1) return false;"),
+    ready_ring("ring: push does not find the ring full",
+               "      if (tail - known_head_ == capacity) return false;\n",
+               ""),
+    ready_ring("ring: push does not ask for the head again",
+               "      known_head_ = head_.load(std::memory_order_acquire);\n",
+               ""),
+    ready_ring("ring: push takes the tail for the head",
+               "      known_head_ = head_.load(std::memory_order_acquire);\n",
+               "      known_head_ = tail;\n"),
+    ready_ring("ring: pop takes without the exchange",
+               "      if (head_.compare_exchange_weak(head, head + 1, std::memory_order_acq_rel,\n"
+               "                                      std::memory_order_relaxed)) {\n"
+               "        return item;\n      }\n",
+               "      head_.store(head + 1, std::memory_order_release);\n      return item;\n"),
+    ready_ring("ring: pop does not look whether the ring is empty",
+               "    while (head != tail) {",
+               "    while (head <= tail) {"),
+    ready_ring("ring: pop gives up after a lost race",
+               "        return item;\n      }\n",
+               "        return item;\n      }\n      return item;\n"),
+    ready_ring("ring: pop_alone leaves the item",
+               "    head_.store(head + 1, std::memory_order_relaxed);\n",
+               ""),
+    ready_ring("ring: pop_alone does not look whether the ring is empty",
+               "    if (head == tail_.load(std::memory_order_relaxed)) return nullptr;\n",
+               ""),
+    ready_ring("ring: steal reads tail relaxed",
+               "    const std::uint64_t tail = tail_.load(std::memory_order_acquire);\n    // The",
+               "    const std::uint64_t tail = tail_.load(std::memory_order_relaxed);\n    // The"),
+    ready_ring("ring: steal reads tail before head",
+               "    std::uint64_t head = head_.load(std::memory_order_acquire);\n"
+               "    const std::uint64_t tail = tail_.load(std::memory_order_acquire);\n    // The",
+               "    const std::uint64_t tail = tail_.load(std::memory_order_acquire);\n"
+               "    std::uint64_t head = head_.load(std::memory_order_acquire);\n    // The",
+               " || count > capacity",
+               ""),
+    ready_ring("ring: steal trusts an old tail",
+               "    std::uint64_t head = head_.load(std::memory_order_acquire);\n    const",
+               "    std::uint64_t head = head_.load(std::memory_order_relaxed);\n    const",
+               " || count > capacity",
+               ""),
+    ready_ring("ring: steal does not care how few there are",
+               "count < least || ",
+               ""),
+    ready_ring("ring: steal wants one more than it was told",
+               "count < least",
+               "count <= least"),
+    ready_ring("ring: steal takes less than half",
+               "(count + 1) / 2",
+               "count / 2"),
+    ready_ring("ring: steal takes all",
+               "(count + 1) / 2",
+               "count"),
+    ready_ring("ring: steal takes more than it was told",
+               "half < most ? half : most",
+               "half"),
+    ready_ring("ring: steal does not know where the ring ends",
+               "items[i] = at(head + i)",
+               "items[i] = at(head % capacity + i < capacity ? head + i : head)"),
+    ready_ring("ring: steal takes one item and moves on by all",
+               "items[i] = at(head + i)",
+               "items[i] = at(head)"),
+    ready_ring("ring: steal moves head by one",
+               "    return head_.compare_exchange_strong(head, head + taken,",
+               "    return head_.compare_exchange_strong(head, head + 1,"),
+    ready_ring("ring: steal takes without the exchange",
+               "    return head_.compare_exchange_strong(head, head + taken, "
+               "std::memory_order_acq_rel,\n"
+               "                                         std::memory_order_relaxed)\n"
+               "               ? taken\n               : 0;\n",
+               "    head_.store(head + taken, std::memory_order_release);\n    return taken;\n"),
+    ready_ring("ring: steal keeps the items after a lost race",
+               "               ? taken\n               : 0;\n",
+               "               ? taken\n               : taken;\n"),
+    ready_ring("ring: steal reads the slots after the exchange",
+               "    for (std::size_t i = 0; i < taken; ++i) {\n"
+               "      items[i] = at(head + i).load(std::memory_order_relaxed);\n    }\n"
+               "    return head_.compare_exchange_strong(head, head + taken, "
+               "std::memory_order_acq_rel,\n"
+               "                                         std::memory_order_relaxed)\n"
+               "               ? taken\n               : 0;\n",
+               "    if (!head_.compare_exchange_strong(head, head + taken, "
+               "std::memory_order_acq_rel,\n"
+               "                                       std::memory_order_relaxed)) {\n"
+               "      return 0;\n    }\n"
+               "    for (std::size_t i = 0; i < taken; ++i) {\n"
+               "      items[i] = at(head + i).load(std::memory_order_relaxed);\n    }\n"
+               "    return taken;\n"),
+    ready_ring("ring: looks_empty when it is not",
+               "return head_.load(std::memory_order_acquire) == tail_",
+               "return head_.load(std::memory_order_acquire) + 1 >= tail_"),
+    ready_ring("ring: looks_empty never says so",
+               "return head_.load(std::memory_order_acquire) == tail_",
+               "return head_.load(std::memory_order_acquire) > tail_"),
+    ready_ring("ring: one slot is not used",
+               "slots_[index % capacity]",
+               "slots_[index % (capacity - 1)]"),
+    # Joins.
+    join("join: an earlier child's end does not release",
+         "missing_.fetch_sub(1, std::memory_order_acq_rel)",
+         "missing_.fetch_sub(1, std::memory_order_acquire)"),
+    join("join: an earlier child's end does not acquire",
+         "missing_.fetch_sub(1, std::memory_order_acq_rel)",
+         "missing_.fetch_sub(1, std::memory_order_release)"),
+    join("join: the last child's end does not release",
+         "missing_.fetch_add(takings, std::memory_order_acq_rel)",
+         "missing_.fetch_add(takings, std::memory_order_acquire)"),
+    join("join: the last child's end does not acquire",
+         "missing_.fetch_add(takings, std::memory_order_acq_rel)",
+         "missing_.fetch_add(takings, std::memory_order_release)"),
+    join("join: a taking is not counted",
+         "  ++taken.takings_;\n",
+         ""),
+    join("join: a taking is counted after the rest was offered again",
+         "  ++taken.takings_;\n",
+         "",
+         "  taken.run_next(here).resume();\n",
+         "  const std::coroutine_handle<> child = taken.run_next(here);\n"
+         "  ++taken.takings_;\n"
+         "  child.resume();\n"),
+    join("join: an earlier child goes on with the parent one too early",
+         "missing_.fetch_sub(1, std::memory_order_acq_rel) != 1)",
+         "missing_.fetch_sub(1, std::memory_order_acq_rel) != 2)"),
+    join("join: an earlier child goes on before the takings are known",
+         "missing_.fetch_sub(1, std::memory_order_acq_rel) != 1)",
+         "missing_.fetch_sub(1, std::memory_order_acq_rel) > 1)"),
+    join("join: an earlier child never goes on with the parent",
+         "missing_.fetch_sub(1, std::memory_order_acq_rel) != 1)",
+         "missing_.fetch_sub(1, std::memory_order_acq_rel) != 0)"),
+    join("join: the last child goes on without looking at the sum",
+         "missing_.fetch_add(takings, std::memory_order_acq_rel) + takings != 0)",
+         "missing_.fetch_add(takings, std::memory_order_acq_rel) + takings < 0)"),
+    join("join: the last child takes the sum before for the sum",
+         "missing_.fetch_add(takings, std::memory_order_acq_rel) + takings != 0)",
+         "missing_.fetch_add(takings, std::memory_order_acq_rel) != 0)"),
+    join("join: the last child does not look for takings",
+         "takings_ == 0 && parent_.is_awaiter()",
+         "parent_.is_awaiter()",
+         file="runtime/magpie/join.hpp"),
+    join("join: a join below a join is taken for one whose parent awaits",
+         "takings_ == 0 && parent_.is_awaiter()",
+         "takings_ == 0",
+         file="runtime/magpie/join.hpp"),
+    join("join: a child that does not find the rest goes on with it",
+         "  if (unforked != fork_lane::pop_if_result::popped) [[unlikely]]\n"
+         "    return earlier_child_ended_slowly(here, unforked);\n",
+         "  static_cast<void>(unforked);\n"),
+    join("join: a marked unfork is taken for the rest",
+         "unforked == fork_lane::pop_if_result::marked && here.settle_unfork()",
+         "unforked == fork_lane::pop_if_result::marked"),
+    join("join: a marked unfork is taken for none",
+         "unforked == fork_lane::pop_if_result::marked && here.settle_unfork()",
+         "unforked == fork_lane::pop_if_result::popped"),
+    join("join: the rest is forgotten when there is no room for it",
+         "if (!here.settle_fork(*this, forked)) here.make_ready(*this);",
+         "static_cast<void>(here.settle_fork(*this, forked));"),
+    join("join: the rest is offered twice",
+         "if (!here.settle_fork(*this, forked)) here.make_ready(*this);",
+         "static_cast<void>(here.settle_fork(*this, forked));\n  here.make_ready(*this);"),
+    join("join: the rest is not settled at the start",
+         "      if (forked != fork_lane::push_result::calm) [[unlikely]]\n"
+         "        return run_after_settling(here, forked, first);\n",
+         "      static_cast<void>(forked);\n",
+         file="runtime/magpie/join.hpp"),
+    join("join: the rest is not settled later",
+         "      if (forked != fork_lane::push_result::calm) [[unlikely]]\n"
+         "        return run_after_settling(here, forked, child);\n",
+         "      static_cast<void>(forked);\n",
+         file="runtime/magpie/join.hpp"),
+    join("join: the next child is read after the rest was offered",
+         "    const std::uintptr_t child = children_[next_];\n"
+         "    if (++next_ != count_) {\n"
+         "      const auto forked = here.fork(*this);\n",
+         "    std::uintptr_t child = children_[next_];\n"
+         "    if (++next_ != count_) {\n"
+         "      const auto forked = here.fork(*this);\n"
+         "      child = children_[next_ - 1];\n",
+         file="runtime/magpie/join.hpp"),
+    join("join: the next child is counted after the rest was offered",
+         "    if (++next_ != count_) {\n"
+         "      const auto forked = here.fork(*this);\n",
+         "    if (++next_ != count_) {\n"
+         "      --next_;\n"
+         "      const auto forked = here.fork(*this);\n"
+         "      ++next_;\n",
+         file="runtime/magpie/join.hpp"),
+    join("join: the first child is in the rest",
+         "    next_ = 1;\n",
+         "    next_ = 0;\n",
+         file="runtime/magpie/join.hpp"),
+    join("join: the last child is not in the rest",
+         "    if (++next_ != count_) {",
+         "    if (++next_ + 1 != count_) {",
+         file="runtime/magpie/join.hpp"),
+    join("join: an only child leaves a rest",
+         "    if (count != 1) {",
+         "    if (count != 0) {",
+         file="runtime/magpie/join.hpp"),
+    join("join: the last child is an earlier one",
+         "index + 1 == count_ ? continuation::child::last",
+         "index == count_ ? continuation::child::last",
+         file="runtime/magpie/join.hpp"),
+    join("join: a thief runs in no context",
+         "  here.set_context(taken.context_);\n",
+         ""),
+    join("join: a strand that is over touches the join",
+         "std::memory_order_acq_rel) != 1) return std::noop_coroutine();",
+         "std::memory_order_acq_rel) != 1) {\n"
+         "    static_cast<void>(missing_.load(std::memory_order_relaxed));\n"
+         "    return std::noop_coroutine();\n  }"),
+    join("join: the last child's strand touches the join when others are not over",
+         "    return std::noop_coroutine();\n  }\n",
+         "    static_cast<void>(missing_.load(std::memory_order_relaxed));\n"
+         "    return std::noop_coroutine();\n  }\n"),
+    join("join: the last failure counts",
+         "compare_exchange_strong(none, &failure, std::memory_order_relaxed)",
+         "store(&failure, std::memory_order_relaxed)",
+         "  std::exception_ptr* none = nullptr;\n",
+         ""),
+    join("join: a failure stays in the join below",
+         "  while (join* const above = topmost->parent_.target_join()) topmost = above;\n",
+         ""),
+    join("join: a failure is not noted",
+         "    if (failure) [[unlikely]]\n      target.note_failure(failure);\n",
+         "",
+         file="runtime/magpie/join.hpp"),
+    # The registry.
+    registry("registry: counts go up relaxed",
+             "sum.load(std::memory_order_relaxed) + count, std::memory_order_release",
+             "sum.load(std::memory_order_relaxed) + count, std::memory_order_relaxed",
+             file="runtime/registry.hpp"),
+    registry("registry: the closing thread reads removals relaxed",
+             "removed += each.removed.load(std::memory_order_acquire);",
+             "removed += each.removed.load(std::memory_order_relaxed);"),
+    registry("registry: additions are read before removals",
+             "  std::uint64_t removed = 0;\n"
+             "  for (const counts& each : counts_) removed += "
+             "each.removed.load(std::memory_order_acquire);\n",
+             "",
+             "  return added == removed &&",
+             "  std::uint64_t removed = 0;\n"
+             "  for (const counts& each : counts_) removed += "
+             "each.removed.load(std::memory_order_acquire);\n"
+             "  return added == removed &&"),
+    registry("registry: additions from outside are read before removals",
+             "  std::uint64_t outside = added_outside_.load(std::memory_order_acquire);\n",
+             "",
+             "  std::uint64_t removed = 0;\n",
+             "  std::uint64_t outside = added_outside_.load(std::memory_order_acquire);\n"
+             "  std::uint64_t removed = 0;\n",
+             "  return added == removed && "
+             "added_outside_.compare_exchange_strong(outside, outside | closed_bit,\n"
+             "                                                                    "
+             "std::memory_order_acq_rel);\n",
+             "  return added == removed && "
+             "(added_outside_.fetch_or(closed_bit, std::memory_order_acq_rel), true);\n"),
+    registry("registry: closes without comparing",
+             "  return added == removed && "
+             "added_outside_.compare_exchange_strong(outside, outside | closed_bit,\n"
+             "                                                                    "
+             "std::memory_order_acq_rel);\n",
+             "  if (added != removed) return false;\n"
+             "  added_outside_.store(outside | closed_bit, std::memory_order_release);\n"
+             "  return true;\n"),
+    registry("registry: closes whatever has come meanwhile",
+             "  return added == removed && "
+             "added_outside_.compare_exchange_strong(outside, outside | closed_bit,\n"
+             "                                                                    "
+             "std::memory_order_acq_rel);\n",
+             "  return added == removed &&\n"
+             "         (added_outside_.fetch_or(closed_bit, std::memory_order_acq_rel), true);\n"),
+    registry("registry: does not stay closed",
+             "outside | closed_bit",
+             "outside"),
+    registry("registry: a call from outside does not look whether it is closed",
+             "if ((added_outside_.fetch_add(count, std::memory_order_relaxed) & closed_bit) == 0)"
+             " return true;",
+             "if (added_outside_.fetch_add(count, std::memory_order_relaxed) + count > 0)"
+             " return true;"),
+    registry("registry: what is added from outside is not counted",
+             "std::uint64_t added = outside & ~closed_bit;",
+             "std::uint64_t added = 0;"),
+    registry("registry: additions are not counted in full",
+             "sum.load(std::memory_order_relaxed) + count,",
+             "sum.load(std::memory_order_relaxed) + (count != 0 ? 1 : 0),",
+             file="runtime/registry.hpp"),
+    registry("registry: workers count removals in one place",
+             "raise(counts_[here.index()].removed, 1);",
+             "static_cast<void>(here);\n  raise(counts_[0].removed, 1);"),
+    registry("registry: workers count additions in one place",
+             "raise(counts_[here.index()].added, count);",
+             "static_cast<void>(here);\n    raise(counts_[0].added, count);",
+             file="runtime/registry.hpp"),
+    registry("registry: remove has no fence",
+             "  asymmetric_fence::light();\n",
+             ""),
+    registry("registry: remove has its fence before the count",
+             "  raise(counts_[here.index()].removed, 1);\n  asymmetric_fence::light();\n",
+             "  asymmetric_fence::light();\n  raise(counts_[here.index()].removed, 1);\n"),
+    registry("registry: remove looks before it counts",
+             "  raise(counts_[here.index()].removed, 1);\n"
+             "  asymmetric_fence::light();\n"
+             "  if (is_awaited_.load(std::memory_order_relaxed)) [[unlikely]]\n    notify();\n",
+             "  const bool is_awaited = is_awaited_.load(std::memory_order_relaxed);\n"
+             "  raise(counts_[here.index()].removed, 1);\n"
+             "  if (is_awaited) notify();\n"),
+    registry("registry: remove does not look",
+             "  if (is_awaited_.load(std::memory_order_relaxed)) [[unlikely]]\n    notify();\n",
+             ""),
+    registry("registry: notify does not notify",
+             "  emptied_.notify_all();\n",
+             ""),
+    registry("registry: notify does without the mutex",
+             "  const std::lock_guard lock(mutex_);\n  emptied_",
+             "  emptied_"),
+    registry("registry: the closing thread does not say that it waits",
+             "  is_awaited_.store(true, std::memory_order_relaxed);\n",
+             ""),
+    registry("registry: the closing thread says so after its first look",
+             "  is_awaited_.store(true, std::memory_order_relaxed);\n"
+             "  asymmetric_fence::heavy();\n"
+             "  std::unique_lock lock(mutex_);\n",
+             "  std::unique_lock lock(mutex_);\n"
+             "  if (close_if_empty()) return true;\n"
+             "  is_awaited_.store(true, std::memory_order_relaxed);\n"
+             "  asymmetric_fence::heavy();\n"
+             "  bool again = false;\n",
+             "[this] { return close_if_empty(); }",
+             "[&] { return std::exchange(again, true) && close_if_empty(); }"),
+    registry("registry: the closing thread has no fence",
+             "  asymmetric_fence::heavy();\n",
+             ""),
+    registry("registry: the closing thread has its fence first",
+             "  is_awaited_.store(true, std::memory_order_relaxed);\n"
+             "  asymmetric_fence::heavy();\n",
+             "  asymmetric_fence::heavy();\n"
+             "  is_awaited_.store(true, std::memory_order_relaxed);\n"),
+    registry("registry: who is refused does not notify",
+             "  notify();  // whoever has looked in between\n",
+             ""),
+    registry("registry: the bit of those who are refused is counted",
+             "std::uint64_t added = outside & ~closed_bit;",
+             "std::uint64_t added = outside;"),
+    registry("registry: refuses nobody",
+             "  added_outside_.fetch_or(closed_bit, std::memory_order_relaxed);\n",
+             ""),
+    # Waits, requests and timeouts.
+    cancel("cancel: a wait begins without a look for requests",
+           "    if (now == told) [[likely]] {",
+           "    if (now == told || now != 0) {"),
+    cancel("cancel: a wait looks for requests before it has the lock",
+           "    scope->lock();\n"
+           "    const std::uint32_t now = scope->requests();\n",
+           "    const std::uint32_t now = scope->requests();\n"
+           "    scope->lock();\n"),
+    cancel("cancel: a wait that is not to begin keeps the lock",
+           "    scope->unlock();\n"
+           "    found_",
+           "    found_"),
+    cancel("cancel: a wait that is not to begin forgets what it found",
+           "    if (found_ != cancel_scope::delivery::none) return false;\n",
+           "    if (found_ != cancel_scope::delivery::none) {\n"
+           "      found_ = cancel_scope::delivery::none;\n"
+           "      coroutine = nullptr;\n"
+           "      return false;\n"
+           "    }\n"),
+    cancel("cancel: the lock is not held while the wait enters its source",
+           "    const bool is_waiting = enter_source();\n"
+           "    if (!is_waiting) leave_locked_scope();\n"
+           "    around.unlock();\n",
+           "    around.unlock();\n"
+           "    const bool is_waiting = enter_source();\n",
+           file="runtime/magpie/leaf_wait.hpp"),
+    cancel("cancel: the wait is touched after it was handed over",
+           "    return is_waiting;\n",
+           # Nobody comes in between without a step that others may come before.
+           "    std::this_thread::yield();\n"
+           "    return scope != nullptr;\n",
+           file="runtime/magpie/leaf_wait.hpp"),
+    cancel("cancel: the wait enters its source and no scope",
+           "    enter_scope();\n"
+           "    const bool",
+           "    const bool",
+           file="runtime/magpie/leaf_wait.hpp"),
+    cancel("cancel: the wait enters its scope after its source",
+           "    enter_scope();\n"
+           "    const bool is_waiting = enter_source();\n",
+           "    around.unlock();\n"
+           "    const bool is_waiting = enter_source();\n"
+           "    around.lock();\n"
+           "    enter_scope();\n",
+           file="runtime/magpie/leaf_wait.hpp"),
+    cancel("cancel: a request does not take the wait out of its source",
+           "wait.is_news() && wait.withdraw()",
+           "wait.is_news()",
+           file="runtime/magpie/leaf_wait.hpp"),
+    cancel("cancel: a request takes the wait out and does not submit it",
+           "wait.withdraw()) wait.submit_withdrawn();",
+           "wait.withdraw()) return;",
+           file="runtime/magpie/leaf_wait.hpp"),
+    cancel("cancel: a request submits a wait that was not there",
+           "wait.is_news() && wait.withdraw()",
+           "wait.is_news() && (wait.withdraw() || true)",
+           file="runtime/magpie/leaf_wait.hpp"),
+    cancel("cancel: a wait does not leave its scope",
+           "    leave_locked_scope();\n"
+           "    return scope->requests();\n",
+           "    return scope->requests();\n"),
+    cancel("cancel: a wait is submitted before it has left its scope",
+           "  leave_locked_scope();\n"
+           "  home().wake(*this);\n",
+           "  cancel_scope& around = *scope;\n"
+           "  home().wake(*this);\n"
+           "  around.unlock();\n"
+           "  around.lock();\n"
+           "  leave_locked_scope();\n"),
+    cancel("cancel: a withdrawn wait is not submitted",
+           "  home().wake(*this);\n",
+           ""),
+    cancel("cancel: a withdrawn wait takes itself for one that is over",
+           "  withdrawn_ = true;\n",
+           "",
+           "  if (leave_scope() == 0 && !withdrawn_) [[likely]]\n"
+           "    return;\n",
+           "  static_cast<void>(leave_scope());\n"
+           "  if (!withdrawn_) return;\n"),
+    cancel("cancel: a delivery leaves the request",
+           "  clear(requested);\n"
+           "  return was_requested;",
+           "  return was_requested;",
+           file="runtime/cancel_scope.cpp"),
+    cancel("cancel: a delivery takes the request without the lock",
+           "  const std::lock_guard guard(*this);\n"
+           "  const bool was_requested",
+           "  const bool was_requested",
+           file="runtime/cancel_scope.cpp"),
+    cancel("cancel: a delivery stops at the first scope",
+           "        way.leave_scope();\n"
+           "        break;\n"
+           "      case way_up::stop::join:\n"
+           "        if (way.scope().is_requested()",
+           "        return due;\n"
+           "      case way_up::stop::join:\n"
+           "        if (way.scope().is_requested()",
+           file="runtime/cancel_scope.cpp"),
+    cancel("cancel: a scope within is not told",
+           "  scope.tell_members(round);\n"
+           "}\n"
+           "\n"
+           "void nested",
+           "}\n"
+           "\n"
+           "void nested",
+           file="runtime/cancel_scope.cpp"),
+    cancel("cancel: a scope within is told without its lock",
+           "  const std::lock_guard guard(scope);\n"
+           "  scope.tell",
+           "  scope.tell",
+           file="runtime/cancel_scope.cpp"),
+    cancel("cancel: a scope within does not enter the one around it",
+           "    parent_->link(*this);\n",
+           "",
+           "  parent_->unlink(*this);\n",
+           "",
+           file="runtime/cancel_scope.cpp"),
+    cancel("cancel: a scope within does not leave the one around it",
+           "  parent_->unlink(*this);\n",
+           "",
+           file="runtime/cancel_scope.cpp"),
+    cancel("cancel: a scope within leaves without the lock",
+           "  const std::lock_guard guard(*parent_);\n"
+           "  parent_->unlink",
+           "  parent_->unlink",
+           file="runtime/cancel_scope.cpp"),
+    cancel("cancel: a round does not tell its tasks",
+           "    tell_all(*task);\n",
+           "",
+           file="runtime/cancel_scope.cpp"),
+    cancel("cancel: the lock lets everybody in",
+           "return (word_.fetch_or(locked, std::memory_order_acquire) & locked) == 0;",
+           "word_.fetch_or(locked, std::memory_order_acquire);\n"
+           "    return true;",
+           file="runtime/magpie/cancel_scope.hpp"),
+    cancel("cancel: the body ends and does not disarm",
+           "  if (detail::worker::here().home().disarm(scope)) return scope.awaiter();\n",
+           "",
+           file="runtime/timeout.cpp"),
+    cancel("cancel: the body ends and does not care that the timer is on its way",
+           "  if (detail::worker::here().home().disarm(scope)) return scope.awaiter();\n",
+           "  static_cast<void>(detail::worker::here().home().disarm(scope));\n"
+           "  return scope.awaiter();\n",
+           file="runtime/timeout.cpp"),
+    cancel("cancel: the body ends and leaves no note",
+           "  scope.has_ended_ = true;\n",
+           "",
+           file="runtime/timeout.cpp"),
+    cancel("cancel: the body ends without the lock",
+           "  const std::lock_guard guard(static_cast<cancel_scope&>(scope));\n"
+           "  scope.has_ended_ = true;",
+           "  scope.has_ended_ = true;",
+           file="runtime/timeout.cpp"),
+    cancel("cancel: the body ends and takes an expiry for over",
+           "  if (!scope.is_armed_) return scope.awaiter();\n",
+           "  if (!scope.is_armed_ || scope.expired()) return scope.awaiter();\n",
+           file="runtime/timeout.cpp"),
+    cancel("cancel: an expiry is over before the members are told",
+           "  if (expired()) tell();\n"
+           "  const std::lock_guard guard(static_cast<cancel_scope&>(*this));\n"
+           "  is_armed_ = false;\n",
+           "  {\n"
+           "    const std::lock_guard first(static_cast<cancel_scope&>(*this));\n"
+           "    is_armed_ = false;\n"
+           "  }\n"
+           "  if (expired()) tell();\n"
+           "  const std::lock_guard guard(static_cast<cancel_scope&>(*this));\n",
+           file="runtime/timeout.cpp"),
+    cancel("cancel: an expiry is never over",
+           "  is_armed_ = false;\n"
+           "  return has_ended_",
+           "  return has_ended_",
+           file="runtime/timeout.cpp"),
+    cancel("cancel: an expiry does not go on with the awaiter",
+           "  return has_ended_ ? &resumption_ : nullptr;",
+           "  return nullptr;",
+           file="runtime/timeout.cpp"),
+    cancel("cancel: an expiry always goes on with the awaiter",
+           "  return has_ended_ ? &resumption_ : nullptr;",
+           "  return &resumption_;",
+           file="runtime/timeout.cpp"),
+    cancel("cancel: an expiry ends without the lock",
+           "  const std::lock_guard guard(static_cast<cancel_scope&>(*this));\n"
+           "  is_armed_ = false;\n"
+           "  return",
+           "  std::this_thread::yield();\n"
+           "  is_armed_ = false;\n"
+           "  return",
+           file="runtime/timeout.cpp"),
+    cancel("cancel: an expiry tells nobody",
+           "  if (expired()) tell();\n",
+           "",
+           file="runtime/timeout.cpp"),
+    cancel("cancel: an expiry is not marked",
+           "    if (!scope.has_ended_ && scope.outcome == state::expired) scope.mark_requested();\n",
+           "",
+           file="runtime/timeout.cpp"),
+    cancel("cancel: a timeout begins unarmed",
+           "    is_armed_ = true;  // nobody else uses this scope yet\n",
+           "",
+           file="runtime/timeout.cpp"),
+    cancel("cancel: a timeout is armed before it says so",
+           "    is_armed_ = true;  // nobody else uses this scope yet\n"
+           "    detail::worker::here().home().arm(*this, own_deadline());\n",
+           "    detail::worker::here().home().arm(*this, own_deadline());\n"
+           "    is_armed_ = true;\n",
+           file="runtime/timeout.cpp"),
+    cancel("cancel: what stands when a timeout begins is taken for delivered",
+           "requests_known_to(awaiting)",
+           "requests_so_far()",
+           file="runtime/abort_scope.cpp"),
+    cancel("cancel: a timeout that begins counts first and looks what stands then",
+           "  requests_before_ = parent().requests_known_to(awaiting);\n",
+           "  requests_before_ = parent().requests_so_far();\n"
+           "  if (parent().is_requested()) --requests_before_;\n",
+           file="runtime/abort_scope.cpp"),
+    cancel("cancel: a timeout that begins looks what stands and counts then",
+           "  requests_before_ = parent().requests_known_to(awaiting);\n",
+           "  const bool stands = parent().is_requested();\n"
+           "  requests_before_ = parent().requests_so_far() - (stands ? 1 : 0);\n",
+           file="runtime/abort_scope.cpp"),
+    cancel("cancel: a timeout is always to blame",
+           "  if (is_aborted() && !was_asked_from_outside()) return;\n",
+           "  return;\n",
+           file="runtime/abort_scope.cpp"),
+    cancel("cancel: a timeout is never to blame",
+           "  if (is_aborted() && !was_asked_from_outside()) return;\n",
+           "",
+           file="runtime/abort_scope.cpp"),
+    cancel("cancel: a timeout is armed anew while its timer is on its way",
+           "(is_armed_ && !root().home()->jobs.disarm(*this))",
+           "(is_armed_ && (static_cast<void>(root().home()->jobs.disarm(*this)), false))",
+           file="runtime/timeout.cpp"),
+    cancel("cancel: a timeout is armed anew by two",
+           "is_arming_ || ",
+           "",
+           file="runtime/timeout.cpp"),
+    cancel("cancel: a timeout is unarmed after it was armed anew",
+           "    is_armed_ = deadline != time_point::max();\n"
+           "    if (!is_armed_) return true;\n",
+           "    is_armed_ = false;\n",
+           file="runtime/timeout.cpp"),
+    # The end of a task.
+    completion("end: it does not look again for a request",
+               "  if (has(requested) && !failure) [[unlikely]] {\n",
+               "  if (false) {\n"),
+    completion("end: it looks for a request before it has the lock",
+               "  lock();\n"
+               "  if (has(requested) && !failure) [[unlikely]] {\n",
+               "  const bool is_asked = has(requested);\n"
+               "  lock();\n"
+               "  if (is_asked && !failure) [[unlikely]] {\n"),
+    completion("end: it takes no lock",
+               "  lock();\n"
+               "  if (has(requested) && !failure) [[unlikely]] {\n"
+               "    // Since end_task() looked. cancel() has said that the task will be cancelled.\n"
+               "    unlock();\n"
+               "    failure = std::make_exception_ptr(magpie::cancelled(cancel_reason()));\n"
+               "    lock();\n",
+               "  if (has(requested) && !failure) [[unlikely]] {\n"
+               "    failure = std::make_exception_ptr(magpie::cancelled(cancel_reason()));\n"),
+    completion("end: it keeps the lock to ask for the reason",
+               "    unlock();\n"
+               "    failure =",
+               "    failure ="),
+    completion("end: it is published before the outcome is there",
+               "  std::uint64_t outcome = ended;\n",
+               "  set(ended);\n"
+               "  std::uint64_t outcome = ended;\n"),
+    completion("end: it does not say that it was cancelled",
+               "has_failed | was_cancelled : has_failed;",
+               "has_failed : has_failed;"),
+    completion("end: it takes the waiters before it has the lock",
+               "  lock();\n"
+               "  if (has(requested) && !failure) [[unlikely]] {\n",
+               "  job* const waiting = std::exchange(waiters_, nullptr);\n"
+               "  lock();\n"
+               "  if (has(requested) && !failure) [[unlikely]] {\n",
+               "  job* const waiting = std::exchange(waiters_, nullptr);\n"
+               "  task_extras* const",
+               "  task_extras* const"),
+    completion("end: it tells nobody",
+               "    tell(static_cast<waiter&>(*each), here);\n",
+               "    static_cast<void>(here);\n"),
+    completion("end: it does not let go of the state",
+               "  if (references().fetch_sub(still_running, std::memory_order_acq_rel) == "
+               "still_running) dispose();\n",
+               ""),
+    completion("end: it lets go of the state before it is published",
+               "  lock();\n"
+               "  if (has(requested) && !failure) [[unlikely]] {\n",
+               "  const bool is_last =\n"
+               "      references().fetch_sub(still_running, std::memory_order_acq_rel) == "
+               "still_running;\n"
+               "  lock();\n"
+               "  if (has(requested) && !failure) [[unlikely]] {\n",
+               "  if (references().fetch_sub(still_running, std::memory_order_acq_rel) == "
+               "still_running) dispose();\n",
+               "  if (is_last) dispose();\n"),
+    completion("end: it lets go of the state without release",
+               "fetch_sub(still_running, std::memory_order_acq_rel)",
+               "fetch_sub(still_running, std::memory_order_acquire)"),
+    completion("end: it disposes of the state without acquire",
+               "fetch_sub(still_running, std::memory_order_acq_rel)",
+               "fetch_sub(still_running, std::memory_order_release)"),
+    completion("end: it is published without release",
+               "store(std::uint64_t value) noexcept { word_.store(value, std::memory_order_release); }",
+               "store(std::uint64_t value) noexcept { word_.store(value, std::memory_order_relaxed); }",
+               file="runtime/magpie/cancel_scope.hpp"),
+    completion("end: who sees it does not acquire",
+               "return (word(std::memory_order_acquire) & ended) != 0;",
+               "return (word(std::memory_order_relaxed) & ended) != 0;",
+               "    const std::uint64_t seen = word(std::memory_order_acquire);\n"
+               "    if ((seen & ended) == 0) return task_status::pending;",
+               "    const std::uint64_t seen = word(std::memory_order_relaxed);\n"
+               "    if ((seen & ended) == 0) return task_status::pending;",
+               "    const std::uint64_t seen = word(std::memory_order_acquire);\n"
+               "    if ((seen & (ended",
+               "    const std::uint64_t seen = word(std::memory_order_relaxed);\n"
+               "    if ((seen & (ended",
+               file="runtime/magpie/task_state.hpp"),
+    completion("end: a handle is dropped without release",
+               "fetch_sub(reference, std::memory_order_acq_rel)",
+               "fetch_sub(reference, std::memory_order_acquire)",
+               file="runtime/magpie/task_state.hpp"),
+    completion("end: the last handle is dropped without acquire",
+               "fetch_sub(reference, std::memory_order_acq_rel)",
+               "fetch_sub(reference, std::memory_order_release)",
+               file="runtime/magpie/task_state.hpp"),
+    completion("end: a request after it is accepted",
+               "    if (has(ended)) return false;\n"
+               "    ask_to_end(round);\n",
+               "    ask_to_end(round);\n"),
+    completion("end: a request is made without the lock",
+               "    const std::lock_guard guard(*this);\n"
+               "    if (has(ended)) return false;\n",
+               "    if (has(ended)) return false;\n"),
+    completion("end: a request is not counted",
+               "store((word(std::memory_order_relaxed) | requested) + one_request);",
+               "set(requested);"),
+    completion("end: a request is only counted",
+               "store((word(std::memory_order_relaxed) | requested) + one_request);",
+               "store(word(std::memory_order_relaxed) + one_request);"),
+    completion("end: the last request that is taken back stands",
+               "store(after < one_request ? after & ~requested : after);",
+               "store(after);"),
+    completion("end: to take one request back takes all",
+               "store(after < one_request ? after & ~requested : after);",
+               "store(after & ~requested);"),
+    completion("end: a request is taken back after it",
+               "if (before < one_request || has(ended)) return",
+               "if (before < one_request) return"),
+    completion("end: a request is taken back without the lock",
+               "  const std::lock_guard guard(*this);\n"
+               "  const std::uint64_t before",
+               "  const std::uint64_t before"),
+    completion("end: who waits does not look for it",
+               "  if (has(ended)) return wait_result::already_done;\n",
+               ""),
+    completion("end: who waits takes no lock",
+               "  const std::lock_guard guard(*this);\n"
+               "  if (has(ended)) return wait_result::already_done;\n",
+               "  if (has(ended)) return wait_result::already_done;\n"),
+    completion("end: who gives up waiting stays on the list",
+               "  *link = who.next;\n",
+               ""),
+    completion("end: who gives up waiting goes while it is told",
+               "        here.wait_until(time_point::max());  // `here` is still being told\n",
+               ""),
+    completion("end: the reason is lost",
+               "  if (existing != nullptr) existing->reason = round.reason();\n",
+               ""),
+    # Forked calls.
+    forked_call("call: its end does not release",
+                "std::memory_order_acq_rel) == is_awaited_mark",
+                "std::memory_order_acquire) == is_awaited_mark"),
+    forked_call("call: the forker does not acquire its end",
+                "return state_.load(std::memory_order_acquire) == is_done_mark;",
+                "return state_.load(std::memory_order_relaxed) == is_done_mark;",
+                file="scheduler/magpie/forked_call.hpp"),
+    forked_call("call: its end wakes nobody",
+                "    futex_wake_one(word);\n",
+                "    static_cast<void>(word);\n"),
+    forked_call("call: its end wakes who sleeps, then is done",
+                "  if (state_.exchange(is_done_mark, std::memory_order_acq_rel) == is_awaited_mark) {\n"
+                "    futex_wake_one(word);\n"
+                "  }\n",
+                "  futex_wake_one(word);\n"
+                "  state_.exchange(is_done_mark, std::memory_order_acq_rel);\n"),
+    forked_call("call: its end looks who sleeps before it is done",
+                "  if (state_.exchange(is_done_mark, std::memory_order_acq_rel) == is_awaited_mark) {\n"
+                "    futex_wake_one(word);\n"
+                "  }\n",
+                "  const bool is_awaited = state_.load(std::memory_order_relaxed) == is_awaited_mark;\n"
+                "  state_.exchange(is_done_mark, std::memory_order_acq_rel);\n"
+                "  if (is_awaited) futex_wake_one(word);\n"),
+    forked_call("call: its end looks who sleeps after it is done",
+                "  if (state_.exchange(is_done_mark, std::memory_order_acq_rel) == is_awaited_mark) {\n"
+                "    futex_wake_one(word);\n"
+                "  }\n",
+                "  state_.exchange(is_done_mark, std::memory_order_acq_rel);\n"
+                "  if (state_.load(std::memory_order_relaxed) != 0) futex_wake_one(word);\n"),
+    forked_call("call: the forker sleeps without saying so",
+                "  std::uint32_t expected = 0;\n"
+                "  if (!state_.compare_exchange_strong(expected, is_awaited_mark, std::memory_order_acquire) &&\n"
+                "      expected == is_done_mark) {\n"
+                "    return;\n"
+                "  }\n"
+                "  futex_wait(state_, is_awaited_mark,",
+                "  futex_wait(state_, 0,"),
+    forked_call("call: the forker says that it sleeps whatever has come",
+                "  std::uint32_t expected = 0;\n"
+                "  if (!state_.compare_exchange_strong(expected, is_awaited_mark, std::memory_order_acquire) &&\n"
+                "      expected == is_done_mark) {\n"
+                "    return;\n"
+                "  }\n"
+                "  futex_wait(state_, is_awaited_mark,",
+                "  state_.store(is_awaited_mark, std::memory_order_relaxed);\n"
+                "  futex_wait(state_, is_awaited_mark,"),
+    forked_call("call: the forker does not sleep",
+                "  futex_wait(state_, is_awaited_mark,",
+                "  futex_wait(state_, 0,"),
+    forked_call("call: it is done before it is made",
+                "    stolen.call();\n"
+                "    stolen.end();\n",
+                "    stolen.end();\n"
+                "    stolen.call();\n",
+                file="runtime/magpie/parallel_invoke.hpp"),
+    forked_call("call: it is never done",
+                "    stolen.call();\n"
+                "    stolen.end();\n",
+                "    stolen.call();\n",
+                file="runtime/magpie/parallel_invoke.hpp"),
+    forked_call("call: it runs in no context",
+                "    thief.set_context(stolen.context_);\n",
+                "",
+                file="runtime/magpie/parallel_invoke.hpp"),
+    forked_call("call: it is awaited though it was taken back",
+                "  if (unforked == fork_lane::pop_if_result::popped ||\n",
+                "  if (unforked != fork_lane::pop_if_result::popped ||\n",
+                file="runtime/magpie/parallel_invoke.hpp"),
+    forked_call("call: it is made though a thief has it",
+                "      (unforked == fork_lane::pop_if_result::marked && here.settle_unfork())) [[likely]] {\n",
+                "      unforked != fork_lane::pop_if_result::marked || here.settle_unfork()) [[likely]] {\n",
+                file="runtime/magpie/parallel_invoke.hpp"),
+    forked_call("call: a marked unfork is taken for a theft",
+                "      (unforked == fork_lane::pop_if_result::marked && here.settle_unfork())) [[likely]] {\n",
+                "      (unforked == fork_lane::pop_if_result::popped && here.settle_unfork())) [[likely]] {\n",
+                file="runtime/magpie/parallel_invoke.hpp"),
+    forked_call("call: a marked unfork is taken for a success",
+                "      (unforked == fork_lane::pop_if_result::marked && here.settle_unfork())) [[likely]] {\n",
+                "      unforked == fork_lane::pop_if_result::marked) [[likely]] {\n",
+                file="runtime/magpie/parallel_invoke.hpp"),
+    forked_call("call: what could not be offered is sought",
+                "    return is_offered ? here.unfork(offered) : fork_lane::pop_if_result::popped;\n",
+                "    static_cast<void>(is_offered);\n"
+                "    return here.unfork(offered);\n",
+                file="runtime/magpie/parallel_invoke.hpp"),
+    forked_call("call: what was offered is not taken back",
+                "    return is_offered ? here.unfork(offered) : fork_lane::pop_if_result::popped;\n",
+                "    static_cast<void>(is_offered);\n"
+                "    return fork_lane::pop_if_result::popped;\n",
+                file="runtime/magpie/parallel_invoke.hpp"),
+    forked_call("call: after an exception it is left behind",
+                "      offered.finish(here, take_back());\n",
+                "",
+                file="runtime/magpie/parallel_invoke.hpp"),
+    forked_call("call: after an exception it is not made",
+                "      call();\n"
+                "    } else {\n"
+                "      here.wait_for(*this);\n",
+                "      static_cast<void>(here);\n"
+                "    } else {\n"
+                "      here.wait_for(*this);\n",
+                file="runtime/magpie/parallel_invoke.hpp"),
+    forked_call("call: after an exception it is not awaited",
+                "      call();\n"
+                "    } else {\n"
+                "      here.wait_for(*this);\n",
+                "      call();\n"
+                "    } else {\n",
+                file="runtime/magpie/parallel_invoke.hpp"),
+    forked_call("call: it is not awaited",
+                "    here.wait_for(*this);\n"
+                "    if (failure_)",
+                "    static_cast<void>(here);\n"
+                "    if (failure_)",
+                file="runtime/magpie/parallel_invoke.hpp"),
+    forked_call("call: its exception is lost",
+                "    if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));\n",
+                "",
+                file="runtime/magpie/parallel_invoke.hpp"),
+    forked_call("call: a thief forks into the lane of the forker",
+                "return invoke_all(worker::here(), others...);",
+                "return invoke_all(here, others...);",
+                file="runtime/magpie/parallel_invoke.hpp"),
 ]
 
 
@@ -554,6 +1442,7 @@ class Bench:
         self.models.mkdir()
         for source in [*MODELS.glob("*.hpp"), *MODELS.glob("*.cpp")]:
             shutil.copy(source, self.models)
+        shutil.copytree(MODELS / "standins", self.models / "standins")
         # No mutant touches the checker and its header, so they are compiled once.
         self.header = self.models / "relacy_sync.hpp"
         self.checker = self.models / "search.o"
@@ -568,8 +1457,16 @@ class Bench:
     def run(self, model, tree):
         """(did the model pass?, what it found, in which search)"""
         program = tree / model
-        self.compile("-include", self.header, "-I", tree / "scheduler", "-iquote", tree,
-                     self.models / f"{model}.cpp", self.checker, "-o", program)
+        source = self.models / f"{model}.cpp"
+        standins = []
+        if '"instrumented.hpp"' in source.read_text():
+            folder = self.models / "standins"
+            standins = ["-I", folder, "-iquote", folder]
+            if model != "completion_model":
+                standins += ["-I", folder / "state"]
+        self.compile("-include", self.header, *standins, "-iquote", self.models,
+                     "-I", tree / "scheduler", "-I", tree / "runtime", "-iquote", tree,
+                     source, self.checker, "-o", program)
         environment = {name: value for name, value in os.environ.items()
                        if name != "MAGPIE_STRESS_SCALE"}
         result = subprocess.run([program], stdout=subprocess.PIPE, text=True, errors="replace",
@@ -582,11 +1479,13 @@ class Bench:
         return result.returncode == 0, found, last
 
 
-def copy_of_the_headers(folder):
-    for header in [*ROOT.glob("scheduler/*.hpp"), *ROOT.glob("scheduler/magpie/*.hpp")]:
-        target = folder / header.relative_to(ROOT)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(header, target)
+def copy_of_the_code(folder):
+    for layer in ["scheduler", "runtime"]:
+        for kind in ["*.hpp", "*.cpp"]:
+            for source in (ROOT / layer).rglob(kind):
+                target = folder / source.relative_to(ROOT)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(source, target)
     return folder
 
 
@@ -598,7 +1497,7 @@ def judge(bench, number, mutant):
             times = text.count(original)
             return False, f"LOST      {mutant.name}: {times} times in {mutant.file}:\n{original}"
         text = text.replace(original, spoiled)
-    tree = copy_of_the_headers(bench.folder / str(number))
+    tree = copy_of_the_code(bench.folder / str(number))
     (tree / mutant.file).write_text(text)
     try:
         passed, found, search = bench.run(mutant.model, tree)
@@ -626,7 +1525,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder, \
             concurrent.futures.ThreadPoolExecutor(given.jobs) as pool:
         bench = Bench(given.compiler, pathlib.Path(folder))
-        sound = copy_of_the_headers(bench.folder / "sound")
+        sound = copy_of_the_code(bench.folder / "sound")
         for model in sorted({mutant.model for mutant in chosen}):
             passed, found, search = bench.run(model, sound)
             if not passed:

@@ -3,6 +3,7 @@
 // relacy renames the allocation operators, some functions of the C library and the memory orders by
 // macro, and would rename them in every header after it. So the standard headers come first and the
 // macros go at once.
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstddef>
@@ -57,6 +58,13 @@ inline rl::memory_order to_relacy(std::memory_order order) {
   return rl::mo_seq_cst;
 }
 
+/// How often each thread has loaded the atomic that its last operations were loads of.
+struct loads_in_a_row {
+  const void* of = nullptr;
+  int count = 0;
+};
+inline std::array<loads_in_a_row, 8> last_loads;
+
 /// std::atomic's interface, as far as the checked parts use it. Without an initial value it holds
 /// none: to read it before the first store fails the model.
 template <class T>
@@ -91,9 +99,28 @@ class atomic {
     return alive(where).fetch_sub(value, to_relacy(order), debug_info(where));
   }
 
+  T fetch_or(T value, std::memory_order order = std::memory_order_seq_cst,
+             location where = location::current()) {
+    return alive(where).fetch_or(value, to_relacy(order), debug_info(where));
+  }
+
+  T exchange(T value, std::memory_order order = std::memory_order_seq_cst,
+             location where = location::current()) {
+    return alive(where).exchange(value, to_relacy(order), debug_info(where));
+  }
+
   bool compare_exchange_weak(T& expected, T value, std::memory_order success,
                              std::memory_order failure, location where = location::current()) {
     return compare_exchange_strong(expected, value, success, failure, where);
+  }
+
+  bool compare_exchange_strong(T& expected, T value, std::memory_order order,
+                               location where = location::current()) {
+    return compare_exchange_strong(expected, value, order,
+                                   order == std::memory_order_acq_rel   ? std::memory_order_acquire
+                                   : order == std::memory_order_release ? std::memory_order_relaxed
+                                                                        : order,
+                                   where);
   }
 
   bool compare_exchange_strong(T& expected, T value, std::memory_order success,
@@ -109,6 +136,7 @@ class atomic {
       rl::ctx().fail_test("an atomic was used after its destruction",
                           rl::test_result_access_to_freed_memory, debug_info(where));
     }
+    last_loads[static_cast<std::size_t>(rl::ctx().threadx_->index_)].of = nullptr;
     return value_;
   }
 
@@ -121,6 +149,7 @@ class mutex {
 
  public:
   void lock(location where = location::current()) { impl_.lock(debug_info(where)); }
+  bool try_lock(location where = location::current()) { return impl_.try_lock(debug_info(where)); }
   void unlock(location where = location::current()) { impl_.unlock(debug_info(where)); }
 
  private:

@@ -37,7 +37,10 @@ std::unique_ptr<program> (*make_program)() = nullptr;
 template <int threads>
 class execution : private plain_memory, public rl::test_suite<execution<threads>, threads> {
  public:
-  void before() { program_->before(); }
+  void before() {
+    last_loads = {};
+    program_->before();
+  }
   void thread(unsigned index) { program_->thread(index); }
   void after() { program_->after(); }
 

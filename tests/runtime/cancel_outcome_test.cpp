@@ -33,12 +33,13 @@ using magpie::test::stop;
 using magpie::test::swallow;
 
 class cancel_outcome : public magpie::test::cancelling {};
-MAGPIE_FOR_EACH_WORKER_COUNT(cancel_outcome);
+MAGPIE_FOR_EACH_RUNTIME(cancel_outcome);
 
-class cancel_outcome_on_one_worker : public testing::Test {
- protected:
-  magpie::runtime runtime{{.workers = 1}};
-};
+class cancel_outcome_by_threads : public magpie::test::cancelling {};
+MAGPIE_FOR_EACH_WORKER_COUNT(cancel_outcome_by_threads);
+
+class cancel_outcome_on_one_thread : public magpie::test::on_each_runtime {};
+MAGPIE_FOR_EACH_SINGLE_THREAD(cancel_outcome_on_one_thread);
 
 // Rule 20: pending when the body returns.
 
@@ -119,7 +120,7 @@ TEST_P(cancel_outcome, that_was_swallowed_may_be_followed_by_another) {
 
 // Rule 22: twice before the delivery.
 
-TEST_P(cancel_outcome, twice_before_the_delivery_is_delivered_once) {
+TEST_P(cancel_outcome_by_threads, twice_before_the_delivery_is_delivered_once) {
   std::atomic<bool> computes{false};
   std::atomic<bool> open{false};
   const auto count_deliveries = [&]() -> magpie::task<std::string> {
@@ -141,7 +142,7 @@ TEST_P(cancel_outcome, twice_before_the_delivery_is_delivered_once) {
   EXPECT_EQ(handle.cancelling(), 2U);
 }
 
-TEST_F(cancel_outcome_on_one_worker, twice_of_a_sleeper_is_delivered_once) {
+TEST_P(cancel_outcome_on_one_thread, twice_of_a_sleeper_is_delivered_once) {
   const auto count_deliveries = []() -> magpie::task<int> {
     int deliveries = 0;
     for (int i = 0; i < 3; ++i) {
@@ -155,7 +156,7 @@ TEST_F(cancel_outcome_on_one_worker, twice_of_a_sleeper_is_delivered_once) {
   };
   const auto cancel_twice = [&]() -> magpie::task<int> {
     const auto handle = magpie::spawn(count_deliveries());
-    co_await magpie::yield();  // it sleeps now
+    co_await magpie::sleep_for(1ms);  // it sleeps now
     EXPECT_TRUE(handle.cancel());
     EXPECT_TRUE(handle.cancel());
     EXPECT_EQ(handle.cancelling(), 2U);
@@ -163,6 +164,22 @@ TEST_F(cancel_outcome_on_one_worker, twice_of_a_sleeper_is_delivered_once) {
     co_return deliveries;
   };
   EXPECT_EQ(runtime.block_on(cancel_twice()), 1);
+}
+
+TEST_P(cancel_outcome, twice_of_oneself_is_delivered_once) {
+  const auto tell_oneself = []() -> magpie::task<std::string> {
+    EXPECT_TRUE(magpie::current_task().cancel("first"));
+    EXPECT_TRUE(magpie::current_task().cancel("last"));
+    EXPECT_EQ(magpie::current_task().cancelling(), 2U);
+    auto reason = co_await swallow();
+    for (int i = 0; i < 10; ++i) co_await magpie::yield();
+    co_await magpie::sleep_for(100us);
+    co_return reason;
+  };
+  const auto handle = runtime.spawn(tell_oneself());
+  ASSERT_TRUE(ends(handle));
+  EXPECT_EQ(handle.result(), "last");
+  EXPECT_EQ(handle.cancelling(), 2U);
 }
 
 // Rule 23: something else comes out.
@@ -209,7 +226,7 @@ TEST_P(cancel_outcome, is_what_a_body_does_that_throws_cancelled_uninvited) {
 
 // Rule 25: taken back.
 
-TEST_P(cancel_outcome, taken_back_before_the_delivery_is_never_delivered) {
+TEST_P(cancel_outcome_by_threads, taken_back_before_the_delivery_is_never_delivered) {
   std::atomic<bool> computes{false};
   std::atomic<bool> open{false};
   const auto await_much = [&]() -> magpie::task<int> {
@@ -236,7 +253,26 @@ TEST_P(cancel_outcome, taken_back_before_the_delivery_is_never_delivered) {
   EXPECT_FALSE(handle.cancelled());
 }
 
-TEST_P(cancel_outcome, taken_back_in_part_is_delivered) {
+TEST_P(cancel_outcome, of_oneself_is_delivered_unless_all_of_it_is_taken_back) {
+  const auto tell_oneself = [](unsigned taken_back) -> magpie::task<> {
+    const auto self = magpie::current_task();
+    EXPECT_EQ(self.uncancel(), 0U);
+    EXPECT_TRUE(self.cancel());
+    EXPECT_TRUE(self.cancel());
+    for (unsigned i = 1; i <= taken_back; ++i) EXPECT_EQ(self.uncancel(), i < 2 ? 2 - i : 0);
+    co_await magpie::yield();
+    co_await magpie::sleep_for(100us);
+    co_await magpie::spawn(give(3));
+  };
+  for (const unsigned taken_back : {0U, 1U, 2U, 3U}) {
+    const auto handle = runtime.spawn(tell_oneself(taken_back));
+    ASSERT_TRUE(ends(handle));
+    EXPECT_EQ(handle.cancelled(), taken_back < 2);
+    EXPECT_EQ(handle.cancelling(), taken_back < 2 ? 2 - taken_back : 0);
+  }
+}
+
+TEST_P(cancel_outcome_by_threads, taken_back_in_part_is_delivered) {
   std::atomic<bool> computes{false};
   std::atomic<bool> open{false};
   const auto sleep_later = [&]() -> magpie::task<> {
@@ -255,7 +291,7 @@ TEST_P(cancel_outcome, taken_back_in_part_is_delivered) {
   EXPECT_EQ(handle.cancelling(), 1U);
 }
 
-TEST_F(cancel_outcome_on_one_worker, taken_back_before_the_first_step_lets_the_body_run) {
+TEST_P(cancel_outcome_on_one_thread, taken_back_before_the_first_step_lets_the_body_run) {
   const auto change_ones_mind = []() -> magpie::task<int> {
     const auto handle = magpie::spawn(give(4));
     EXPECT_TRUE(handle.cancel());

@@ -36,12 +36,13 @@ using magpie::test::sleep_and_give;
 using magpie::test::swallow;
 
 class cancel : public magpie::test::cancelling {};
-MAGPIE_FOR_EACH_WORKER_COUNT(cancel);
+MAGPIE_FOR_EACH_RUNTIME(cancel);
 
-class cancel_on_one_worker : public testing::Test {
- protected:
-  magpie::runtime runtime{{.workers = 1}};
-};
+class cancel_by_threads : public magpie::test::cancelling {};
+MAGPIE_FOR_EACH_WORKER_COUNT(cancel_by_threads);
+
+class cancel_on_one_thread : public magpie::test::on_each_runtime {};
+MAGPIE_FOR_EACH_SINGLE_THREAD(cancel_on_one_thread);
 
 // Rule 14: true while the task is not done, false after.
 
@@ -106,7 +107,7 @@ TEST_P(cancel, is_not_over_before_the_body_has_unwound) {
 
 // Rule 16: before the first step.
 
-TEST_F(cancel_on_one_worker, before_the_first_step_comes_before_the_body) {
+TEST_P(cancel_on_one_thread, before_the_first_step_comes_before_the_body) {
   bool began = false;
   const auto body = [&](counted parameter) -> magpie::task<int> {
     began = true;
@@ -188,7 +189,7 @@ TEST_P(cancel, reaches_a_task_that_only_yields) {
   }
 }
 
-TEST_P(cancel, never_touches_a_frame_that_goes_on) {
+TEST_P(cancel_by_threads, never_touches_a_frame_that_goes_on) {
   // The task is at one of several kinds of suspension, or between two, and swallows whatever comes.
   const auto nap = [](int kind) -> magpie::task<> {
     switch (kind) {
@@ -301,7 +302,7 @@ TEST_P(cancel, wakes_sleepers_at_once_and_removes_their_timers) {
 }
 
 TEST_P(cancel, that_races_with_the_timer_wakes_a_sleeper_once) {
-  std::mt19937_64 random(announced_seed());
+  std::mt19937_64 random(seed());
   const auto nap = [](magpie::duration delay, int& wakings) -> magpie::task<bool> {
     bool slept = false;
     try {

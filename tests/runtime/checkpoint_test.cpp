@@ -14,8 +14,8 @@
 #include <utility>
 #include <vector>
 
+#include "support/each_runtime.hpp"
 #include "support/eventually.hpp"
-#include "support/worker_counts.hpp"
 
 namespace {
 
@@ -35,11 +35,11 @@ magpie::task<std::string> compute(std::atomic<std::size_t>& begun) {
   }
 }
 
-class checkpoint : public magpie::test::each_worker_count {
- protected:
-  magpie::runtime runtime{{.workers = GetParam()}};
-};
-MAGPIE_FOR_EACH_WORKER_COUNT(checkpoint);
+class checkpoint : public magpie::test::on_each_runtime {};
+MAGPIE_FOR_EACH_RUNTIME(checkpoint);
+
+class checkpoint_by_the_clock : public magpie::test::on_each_runtime {};
+MAGPIE_FOR_EACH_WORKER_COUNT(checkpoint_by_the_clock);
 
 class checkpoint_on_one_worker : public testing::Test {
  protected:
@@ -49,10 +49,10 @@ class checkpoint_on_one_worker : public testing::Test {
 TEST_P(checkpoint, ends_a_computation_that_is_cancelled) {
   std::atomic<std::size_t> begun{0};
   std::vector<magpie::task_handle<std::string>> computations;
-  for (std::size_t i = 0; i < 2 * GetParam(); ++i) {
+  for (std::size_t i = 0; i < 2 * GetParam() + 2; ++i) {
     computations.push_back(runtime.spawn(compute(begun)));
   }
-  EXPECT_TRUE(eventually([&] { return begun == 2 * GetParam(); })) << "all get their turn";
+  EXPECT_TRUE(eventually([&] { return begun == computations.size(); })) << "all get their turn";
   for (const auto& each : computations) {
     EXPECT_TRUE(each.cancel("enough"));
     ASSERT_TRUE(eventually([&] { return each.done(); }));
@@ -103,7 +103,29 @@ TEST_P(checkpoint, does_not_throw_what_was_taken_back) {
 }
 
 // Rule 53: a deadline that has passed is told at the first checkpoint.
-TEST_P(checkpoint, ends_a_computation_whose_time_is_over) {
+
+TEST_P(checkpoint, ends_a_computation_whose_time_is_found_to_be_over) {
+  int steps = 0;
+  const auto loop = [&steps](magpie::timeout_scope& scope) -> magpie::task<> {
+    for (;; ++steps) {
+      if (steps == 5) scope.reschedule(magpie::now() - 1s);
+      EXPECT_EQ(scope.expired(), steps >= 5);
+      co_await magpie::checkpoint();
+    }
+  };
+  const auto limited = [&loop]() -> magpie::task<bool> {
+    try {
+      co_await magpie::with_timeout(1000h, loop);
+    } catch (const magpie::timeout_error&) {
+      co_return true;
+    }
+    co_return false;
+  };
+  EXPECT_TRUE(runtime.block_on(limited()));
+  EXPECT_EQ(steps, 5);
+}
+
+TEST_P(checkpoint_by_the_clock, ends_a_computation_whose_time_is_over) {
   std::atomic<int> steps{0};
   const auto loop = [&steps](magpie::timeout_scope&) -> magpie::task<> {
     for (;; ++steps) co_await magpie::checkpoint();
@@ -194,7 +216,7 @@ TEST_F(checkpoint_on_one_worker, keeps_the_worker_while_nobody_has_waited_for_lo
 }
 
 // A suspension would cost as much as a hundred looks.
-TEST_P(checkpoint, does_not_suspend_while_nobody_waits) {
+TEST_P(checkpoint_by_the_clock, does_not_suspend_while_nobody_waits) {
   const auto count_suspensions = []() -> magpie::task<int> {
     int suspensions = 0;
     for (int i = 0; i < 100'000; ++i) {

@@ -11,12 +11,14 @@
 #include <thread>
 #include <vector>
 
+#include "support/each_runtime.hpp"
+#include "support/eventually.hpp"
 #include "support/reports.hpp"
 #include "support/tasks.hpp"
-#include "support/worker_counts.hpp"
 
 namespace {
 
+using magpie::test::eventually;
 using magpie::test::give;
 using magpie::test::give_after_yields;
 using magpie::test::give_when;
@@ -24,7 +26,7 @@ using magpie::test::reports;
 using magpie::test::wait_until_done;
 
 class done_callbacks : public magpie::test::reporting {};
-MAGPIE_FOR_EACH_WORKER_COUNT(done_callbacks);
+MAGPIE_FOR_EACH_RUNTIME(done_callbacks);
 
 // Rule 8: done callbacks run once each, in order, after done(), on a worker.
 
@@ -50,7 +52,7 @@ TEST_P(done_callbacks, runs_done_callbacks_once_in_order_after_the_end) {
   open = true;
   wait_until_done(handle);
   for (int i = 10; i < 20; ++i) handle.add_done_callback(callback_number(i));
-  while (called < 20) std::this_thread::yield();
+  EXPECT_TRUE(eventually([&] { return called == 20; }));
   const std::lock_guard lock(mutex);
   EXPECT_TRUE(std::is_sorted(order.begin(), order.end()));
   EXPECT_EQ(order.size(), 20U);
@@ -86,7 +88,7 @@ TEST_P(done_callbacks, says_how_many_done_callbacks_it_removed) {
   EXPECT_EQ(handle.remove_done_callback(first), 1U);
   EXPECT_EQ(handle.remove_done_callback(first), 0U);
   open = true;
-  while (called < 1) std::this_thread::yield();
+  EXPECT_TRUE(eventually([&] { return called >= 1; }));
   EXPECT_EQ(handle.remove_done_callback(second), 0U);
   EXPECT_EQ(called, 1);
 }
@@ -97,7 +99,7 @@ TEST_P(done_callbacks, reports_what_a_done_callback_throws_and_runs_the_next) {
   handle.add_done_callback(
       [](const magpie::any_task_handle&) { throw std::runtime_error("from a callback"); });
   handle.add_done_callback([&next_ran](const magpie::any_task_handle&) { next_ran = true; });
-  while (!next_ran) std::this_thread::yield();
+  EXPECT_TRUE(eventually([&] { return next_ran.load(); }));
   EXPECT_EQ(reports::take(), std::vector<std::string>{"with callbacks"});
 }
 
@@ -108,7 +110,7 @@ TEST_P(done_callbacks, loses_no_done_callback_when_the_end_and_the_registration_
     for (int spin = 0; spin < i % 64; ++spin) std::atomic_signal_fence(std::memory_order_seq_cst);
     handle.add_done_callback([&called](const magpie::any_task_handle&) { ++called; });
   }
-  while (called < 2000) std::this_thread::yield();
+  EXPECT_TRUE(eventually([&] { return called == 2000; }));
 }
 
 }  // namespace

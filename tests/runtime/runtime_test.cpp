@@ -208,9 +208,14 @@ TEST(runtime_alone, says_what_was_expected_of_options) {
     }
     return "nothing thrown";
   };
-  EXPECT_EQ(message_of({.workers = 0}),
-            "magpie: expected runtime_options::workers to be automatic or 1 to 4096");
-  EXPECT_EQ(message_of({.workers = 4097}), message_of({.workers = 0}));
+  EXPECT_EQ(message_of({.workers = 4097}),
+            "magpie: expected runtime_options::workers to be automatic or at most 4096");
+  const std::string only_without_workers =
+      "magpie: expected runtime_options::workers to be 0 where virtual time, a seed or on_wake is "
+      "asked for";
+  EXPECT_EQ(message_of({.workers = 1, .time = magpie::virtual_time}), only_without_workers);
+  EXPECT_EQ(message_of({.workers = 1, .seed = 1}), only_without_workers);
+  EXPECT_EQ(message_of({.workers = 1, .on_wake = [] {}}), only_without_workers);
   EXPECT_EQ(message_of({.max_blocking_threads = 0}),
             "magpie: expected runtime_options::max_blocking_threads to be at least 1");
 }

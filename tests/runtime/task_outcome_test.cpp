@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
+#include "support/each_runtime.hpp"
 #include "support/reports.hpp"
 #include "support/tasks.hpp"
-#include "support/worker_counts.hpp"
 
 namespace {
 
@@ -23,7 +23,7 @@ using magpie::test::stop;
 using magpie::test::wait_until_done;
 
 class task_outcome : public magpie::test::reporting {};
-MAGPIE_FOR_EACH_WORKER_COUNT(task_outcome);
+MAGPIE_FOR_EACH_RUNTIME(task_outcome);
 
 // The order in which several workers run tasks is not promised.
 class task_outcome_on_one_worker : public testing::Test {

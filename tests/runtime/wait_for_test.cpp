@@ -20,7 +20,6 @@
 #include "support/counted.hpp"
 #include "support/eventually.hpp"
 #include "support/tasks.hpp"
-#include "support/worker_counts.hpp"
 
 // Nobody waits for the long sleeps: they are cancelled.
 
@@ -125,16 +124,11 @@ magpie::task<int> swallow_and_fail() {
   co_return 0;
 }
 
-class wait_for : public magpie::test::each_worker_count {
- protected:
-  magpie::runtime runtime{{.workers = GetParam()}};
-};
-MAGPIE_FOR_EACH_WORKER_COUNT(wait_for);
+class wait_for : public magpie::test::cancelling {};
+MAGPIE_FOR_EACH_RUNTIME(wait_for);
 
-class wait_for_on_one_worker : public testing::Test {
- protected:
-  magpie::runtime runtime{{.workers = 1}};
-};
+class wait_for_on_one_thread : public magpie::test::on_each_runtime {};
+MAGPIE_FOR_EACH_SINGLE_THREAD(wait_for_on_one_thread);
 
 // Rule 43: no limit, no timeout; the awaited task runs in the caller's.
 
@@ -234,9 +228,9 @@ TEST_P(wait_for, passes_on_a_cancellation_that_is_not_its_own) {
 
 TEST_P(wait_for, ends_a_lazy_task_at_the_limit) {
   slow_target target;
-  const auto begin = magpie::clock::now();
+  const auto begin = runtime.now();
   EXPECT_EQ(runtime.block_on(outcome_within(target.run(), 1ms)), "timeout");
-  EXPECT_GE(magpie::clock::now() - begin, 1ms);
+  EXPECT_GE(runtime.now() - begin, 1ms);
   EXPECT_TRUE(target.ended) << "it is awaited to its end";
   EXPECT_EQ(counted::alive(), 0);
 }
@@ -314,7 +308,7 @@ TEST_P(wait_for, without_time_gives_the_result_of_a_task_that_is_done) {
   EXPECT_EQ(runtime.block_on(outcome(magpie::wait_for(failed, 0s))), "earlier");
 }
 
-TEST_F(wait_for_on_one_worker, without_time_does_not_let_a_spawned_task_begin) {
+TEST_P(wait_for_on_one_thread, without_time_does_not_let_a_spawned_task_begin) {
   slow_target target;
   const auto wait = [&]() -> magpie::task<> {
     const auto handle = magpie::spawn(target.run());
@@ -379,7 +373,7 @@ TEST_P(wait_for, passes_a_cancellation_on_to_a_spawned_task) {
   const auto handle = runtime.spawn(target.run());
   const auto waiting = runtime.spawn(outcome(magpie::wait_for(handle, 1000h)));
   // Both are suspended: a request that comes before the wait does not concern the target.
-  ASSERT_TRUE(magpie::test::nothing_runs(GetParam()));
+  ASSERT_TRUE(nothing_runs());
   EXPECT_TRUE(waiting.cancel("enough"));
   ASSERT_TRUE(ends(waiting));
   EXPECT_EQ(waiting.result().substr(0, 9), "cancelled");
@@ -423,6 +417,19 @@ TEST_P(wait_for, without_time_is_cancelled_by_a_request_while_the_target_ends) {
   EXPECT_TRUE(waiting.cancel("enough"));
   ASSERT_TRUE(ends(waiting));
   EXPECT_EQ(waiting.result().substr(0, 9), "cancelled");
+}
+
+TEST_P(wait_for, without_time_is_cancelled_by_a_request_that_came_before) {
+  slow_target target;
+  const auto handle = runtime.spawn(target.run());
+  ASSERT_TRUE(eventually([&] { return target.begun == 1; }));
+  const auto wait = [&]() -> magpie::task<std::string> {
+    magpie::current_task().cancel("enough");
+    co_return co_await outcome(magpie::wait_for(handle, 0s));
+  };
+  const auto waiting = runtime.spawn(wait());
+  ASSERT_TRUE(ends(waiting) && ends(handle));
+  EXPECT_EQ(waiting.result(), "cancelled: enough");
 }
 
 // Rule 7 within a timeout.
@@ -477,7 +484,7 @@ TEST_P(wait_for, never_awaited_destroys_the_task) {
 TEST_P(wait_for, leaves_nothing_behind) {
   const auto before = magpie::frame_statistics().live;
   {
-    magpie::runtime own{{.workers = GetParam()}};
+    magpie::runtime own{settings()};
     const auto wait = []() -> magpie::task<int> {
       int sum = 0;
       for (int i = 0; i < 10'000; ++i) {

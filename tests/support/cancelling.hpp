@@ -11,27 +11,27 @@
 #include <magpie/task.hpp>
 #include <string>
 
+#include "support/each_runtime.hpp"
 #include "support/eventually.hpp"
 #include "support/threads.hpp"
-#include "support/worker_counts.hpp"
 
 namespace magpie::test {
-
-/// Threads of runtimes that a test could not but leave behind.
-inline std::size_t threads_left = 0;
 
 /// Waits until nothing runs on any runtime, each of which has a thread for each worker and one
 /// that keeps the time: all tasks are suspended or have ended.
 [[nodiscard]] inline bool nothing_runs(std::size_t workers, std::size_t runtimes = 1) {
-  return !once_asleep("magpie-", workers + runtimes + threads_left).empty();
+  return !once_asleep("magpie-", workers + runtimes).empty();
 }
 
 /// A fixture that can wait until all its tasks are where they are to be cancelled.
-class cancelling : public each_worker_count {
+class cancelling : public on_each_runtime {
  protected:
-  [[nodiscard]] bool nothing_runs() const { return test::nothing_runs(GetParam()); }
-
-  magpie::runtime runtime{{.workers = GetParam()}};
+  [[nodiscard]] bool nothing_runs() {
+    if (!is_virtual()) return test::nothing_runs(GetParam());
+    while (runtime.poll_one()) {
+    }
+    return true;
+  }
 };
 
 template <class Handle>

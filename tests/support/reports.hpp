@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "support/worker_counts.hpp"
+#include "support/each_runtime.hpp"
 
 namespace magpie::test {
 
@@ -31,7 +31,7 @@ class reports {
 };
 
 /// A fixture whose runtime reports there. A report that the test has not taken is a failure.
-class reporting : public each_worker_count {
+class reporting : public each_runtime {
  private:
   struct nothing_left {
     ~nothing_left() { EXPECT_EQ(reports::take(), std::vector<std::string>{}); }
@@ -40,7 +40,16 @@ class reporting : public each_worker_count {
   nothing_left check_;
 
  protected:
-  magpie::runtime runtime{{.workers = GetParam(), .on_unobserved = &reports::add}};
+  [[nodiscard]] static runtime_options settings() {
+    runtime_options result = each_runtime::settings();
+    result.on_unobserved = &reports::add;
+    return result;
+  }
+
+  magpie::runtime runtime{settings()};
+
+ private:
+  const driving_meanwhile while_waiting_{runtime};
 };
 
 }  // namespace magpie::test

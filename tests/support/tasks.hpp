@@ -1,12 +1,15 @@
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <atomic>
 #include <magpie/errors.hpp>
 #include <magpie/task.hpp>
 #include <magpie/yield.hpp>
 #include <stdexcept>
 #include <string>
-#include <thread>
+
+#include "support/eventually.hpp"
 
 namespace magpie::test {
 
@@ -36,7 +39,7 @@ inline task<int> stop(std::string reason) {
 
 template <class Handle>
 void wait_until_done(const Handle& handle) {
-  while (!handle.done()) std::this_thread::yield();
+  EXPECT_TRUE(eventually([&] { return handle.done(); }));
 }
 
 }  // namespace magpie::test

@@ -1,9 +1,8 @@
 #pragma once
 
 #include <atomic>
+#include <magpie/pause.hpp>
 #include <thread>
-
-#include "scheduler/pause.hpp"
 
 namespace magpie::detail {
 

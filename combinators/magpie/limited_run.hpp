@@ -1,0 +1,235 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <iterator>
+#include <magpie/checkpoint.hpp>
+#include <magpie/gather.hpp>
+#include <magpie/outcome.hpp>
+#include <magpie/result_slot.hpp>
+#include <magpie/task.hpp>
+#include <magpie/task_ranges.hpp>
+#include <magpie/timeout.hpp>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <ranges>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+// What limits how many tasks of a range run at once, or begin in a time, is made of.
+
+namespace magpie::detail {
+
+/// Results in order, to be filled in any: each has its place, which stays where it is.
+template <class T>
+class ordered_results {
+ public:
+  using element = typename stored_value<T>::type;
+  using place = result_slot<element>*;
+
+  [[nodiscard]] place add() { return &places_.emplace_back(); }
+
+  [[nodiscard]] std::vector<element> take() {
+    std::vector<element> results;
+    results.reserve(places_.size());
+    for (auto& each : places_) results.push_back(std::move(each.get()));
+    return results;
+  }
+
+ private:
+  std::deque<result_slot<element>> places_;
+};
+
+template <>
+class ordered_results<void> {
+ public:
+  struct place {};
+
+  [[nodiscard]] static place add() noexcept { return {}; }
+  static void take() noexcept {}
+};
+
+template <class T>
+using results_in_order = decltype(std::declval<ordered_results<T>&>().take());
+
+/// Tasks that are there, or are made when they are taken.
+template <std::ranges::view Tasks>
+class task_source {
+ public:
+  using item = std::ranges::range_value_t<Tasks>;
+  using result = typename item::value_type;
+
+  explicit task_source(Tasks tasks) : tasks_(std::move(tasks)), at_(std::ranges::begin(tasks_)) {}
+
+  [[nodiscard]] bool is_at_end() { return at_ == std::ranges::end(tasks_); }
+  [[nodiscard]] item take() {
+    item taken = std::ranges::iter_move(at_);
+    ++at_;
+    return taken;
+  }
+  [[nodiscard]] static item begin(item& taken) noexcept { return std::move(taken); }
+
+ private:
+  Tasks tasks_;
+  std::ranges::iterator_t<Tasks> at_;
+};
+
+/// Items, of each of which a function makes a task.
+template <std::ranges::view Items, class Function>
+class mapped_source {
+  using reference = std::ranges::range_reference_t<Items>;
+
+  // Whether an item stays where it is when the next one is looked at.
+  static constexpr bool stays =
+      std::is_lvalue_reference_v<reference> && std::ranges::forward_range<Items>;
+
+ public:
+  using item =
+      std::conditional_t<stays, std::add_pointer_t<reference>, std::ranges::range_value_t<Items>>;
+  using argument = std::conditional_t<stays, reference, std::ranges::range_value_t<Items>&>;
+  using result = typename std::invoke_result_t<Function&, argument>::value_type;
+
+  mapped_source(Items items, Function function)
+      : items_(std::move(items)), function_(std::move(function)), at_(std::ranges::begin(items_)) {}
+
+  [[nodiscard]] bool is_at_end() { return at_ == std::ranges::end(items_); }
+  [[nodiscard]] item take() {
+    if constexpr (stays) {
+      const item taken = std::addressof(*at_);
+      ++at_;
+      return taken;
+    } else {
+      item taken(*at_);
+      ++at_;
+      return taken;
+    }
+  }
+  [[nodiscard]] task<result> begin(item& taken) {
+    if constexpr (stays) {
+      return std::invoke(function_, *taken);
+    } else {
+      return std::invoke(function_, taken);
+    }
+  }
+
+ private:
+  Items items_;
+  Function function_;
+  std::ranges::iterator_t<Items> at_;
+};
+
+/// Tasks that several *runners*, children of one gather, take one after the other from a source.
+/// The range is walked, and the places for results are added, under a lock; all else is not.
+template <class Source>
+class limited_run {
+ public:
+  using result = typename Source::result;
+  using place = typename ordered_results<result>::place;
+
+  struct taken {
+    typename Source::item item;
+    place where;
+  };
+
+  template <class... Arguments>
+  explicit limited_run(Arguments&&... arguments) : source_(std::forward<Arguments>(arguments)...) {}
+  limited_run(const limited_run&) = delete;
+  limited_run& operator=(const limited_run&) = delete;
+
+  /// The next to run; nothing when there is none, when one has failed, or when whoever awaits all
+  /// this has been asked to end, which a task may have swallowed.
+  [[nodiscard]] std::optional<taken> next() {
+    const std::lock_guard guard(lock_);
+    if (is_over_locked() || requests_to_this_task() > requests_before_) return std::nullopt;
+    const place where = results_.add();
+    return std::optional<taken>(std::in_place, taken{source_.take(), where});
+  }
+  [[nodiscard]] task<result> begin(taken& chosen) { return source_.begin(chosen.item); }
+
+  /// No more are to begin.
+  void stop() noexcept {
+    const std::lock_guard guard(lock_);
+    is_stopped_ = true;
+  }
+  [[nodiscard]] bool is_over() {
+    const std::lock_guard guard(lock_);
+    return is_over_locked();
+  }
+
+  /// When the runners begin.
+  void note_requests() noexcept { requests_before_ = requests_to_this_task(); }
+
+  [[nodiscard]] results_in_order<result> take_results() { return results_.take(); }
+
+ private:
+  [[nodiscard]] bool is_over_locked() { return is_stopped_ || source_.is_at_end(); }
+
+  std::mutex lock_;
+  // Guarded by the lock.
+  Source source_;
+  ordered_results<result> results_;
+  bool is_stopped_ = false;
+  // Written while no runner runs.
+  std::uint64_t requests_before_ = 0;
+};
+
+/// Gathers the runners that `make_runner` makes. When they have stopped early because of a request
+/// of which the caller is not told, since it was taken back or the caller cleans up after an
+/// earlier one, there are others for what is left.
+template <class Run, class MakeRunner>
+[[nodiscard]] task<> gather_runners(Run& run, std::size_t count, MakeRunner make_runner) {
+  do {
+    run.note_requests();
+    std::vector<task<>> runners;
+    runners.reserve(count);
+    while (runners.size() < count) runners.push_back(make_runner());
+    co_await gather(std::move(runners));
+  } while (!run.is_over());
+}
+
+/// Runs one task after the other, on the worker where it is.
+template <class Run>
+[[nodiscard]] task<> run_one_by_one(Run& run) {
+  try {
+    while (std::optional<typename Run::taken> chosen = run.next()) {
+      if constexpr (std::is_void_v<typename Run::result>) {
+        co_await run.begin(*chosen);
+      } else {
+        decltype(auto) result = co_await run.begin(*chosen);
+        chosen->where->fill(std::forward<decltype(result)>(result));
+      }
+      co_await checkpoint();
+    }
+  } catch (...) {
+    run.stop();
+    throw;
+  }
+}
+
+template <class Range>
+[[nodiscard]] std::size_t at_most(std::size_t limit, Range& range) {
+  if (limit == 0) throw_invalid_state("a limit of at least one task at once");
+  if constexpr (std::ranges::sized_range<Range>) {
+    const auto size = static_cast<std::size_t>(std::ranges::size(range));
+    return size < limit ? size : limit;
+  } else {
+    return limit;
+  }
+}
+
+template <class Source, class Range, class... Arguments>
+[[nodiscard]] task<results_in_order<typename Source::result>> run_limited(std::size_t limit,
+                                                                          Range range,
+                                                                          Arguments... arguments) {
+  const std::size_t runners = at_most(limit, range);
+  limited_run<Source> run(std::move(range), std::move(arguments)...);
+  const auto make_runner = [&run] { return run_one_by_one(run); };
+  co_await gather_runners(run, runners, make_runner);
+  co_return run.take_results();
+}
+
+}  // namespace magpie::detail

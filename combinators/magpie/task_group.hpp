@@ -1,0 +1,189 @@
+#pragma once
+
+#include <exception>
+#include <functional>
+#include <magpie/abort_scope.hpp>
+#include <magpie/child_tasks.hpp>
+#include <magpie/errors.hpp>
+#include <magpie/exception_group.hpp>
+#include <magpie/result_slot.hpp>
+#include <magpie/task.hpp>
+#include <magpie/task_handle.hpp>
+#include <magpie/task_state.hpp>
+#include <memory>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace magpie {
+
+namespace detail {
+class ending_group;
+}
+
+/// The inside view of a running with_task_group(). Any thread may use it that knows the group not
+/// to have been left: the body and what it awaits, the children, what one of these waits for.
+class task_group {
+ public:
+  task_group(const task_group&) = delete;
+  task_group& operator=(const task_group&) = delete;
+
+  /// Starts `body` as a child of the group: a task of its own, on the group's runtime, whose end
+  /// the group waits for. It inherits the task-locals of who calls this. When the group is left the
+  /// child is done; if it has failed its failure is the group's, and counts as observed.
+  ///
+  /// Throws invalid_state for an empty task, and when the group has failed, been cancelled or been
+  /// left; std::bad_alloc. Then `body` is destroyed without having started. A child, or the body,
+  /// that fails for no other reason than that the group is ending does not add to its errors.
+  template <class T>
+  task_handle<T> spawn(task<T> body, spawn_options options = {}) {
+    if (!body) {
+      detail::throw_invalid_state(
+          "a task to spawn that has not been awaited, spawned or moved from");
+    }
+    auto& state = detail::task_state<T>::make(body);
+    children_.launch(state, options);
+    return detail::handle_access::adopt<task_handle<T>>(state);
+  }
+
+  /// Asks the body and all children to end; that is no error. Nothing happens when they have been
+  /// asked before, by this or by a failure. Does not wait.
+  void cancel() noexcept { children_.abort(); }
+
+ private:
+  friend detail::ending_group;
+
+  task_group() = default;
+  ~task_group() = default;
+
+  detail::child_tasks children_;
+};
+
+namespace detail {
+
+/// A group, and what is to become of who runs it.
+class ending_group {
+ public:
+  [[nodiscard]] task_group& group() noexcept { return group_; }
+  [[nodiscard]] abort_scope& body_scope() noexcept { return children().body_scope(); }
+  [[nodiscard]] child_tasks::join_awaiter join() noexcept { return children().join(); }
+
+  // In a handler for what the body, or the join, has thrown.
+
+  void body_was_cancelled() {
+    try {
+      body_scope().rethrow_unless_to_blame();
+    } catch (const cancelled&) {
+      cancellation_ = std::current_exception();
+    }
+    children().abort();
+  }
+  void body_has_failed() noexcept {
+    body_failure_ = std::current_exception();
+    children().abort();
+  }
+  void join_was_cancelled() noexcept {
+    cancellation_ = std::current_exception();
+    children().abort();
+  }
+
+  /// After the join. Errors come before a cancellation, which is then told at the next place.
+  void rethrow() {
+    std::vector<std::exception_ptr> errors = children().take_failures();
+    if (body_failure_ && !children().is_refusal(body_failure_)) errors.push_back(body_failure_);
+    if (!errors.empty()) {
+      if (cancellation_) body_scope().ask_again();
+      throw exception_group(std::move(errors));
+    }
+    if (cancellation_) std::rethrow_exception(cancellation_);
+  }
+
+ private:
+  [[nodiscard]] child_tasks& children() noexcept { return group_.children_; }
+
+  task_group group_;
+  std::exception_ptr body_failure_;
+  std::exception_ptr cancellation_;  // the group's own is none
+};
+
+template <class Body>
+using group_result = typename std::invoke_result_t<Body&, task_group&>::value_type;
+
+/// What the body of a group gives, if it gives anything.
+template <class T>
+class group_value {
+ public:
+  template <class U>
+  void fill(U&& value) {
+    slot_.fill(std::forward<U>(value));
+    is_filled_ = true;
+  }
+  [[nodiscard]] auto& get() {
+    if (!is_filled_) throw cancelled("the task group was cancelled, and its body gave nothing");
+    return slot_.get();
+  }
+
+ private:
+  result_slot<typename stored_result<T>::type> slot_;
+  bool is_filled_ = false;
+};
+
+}  // namespace detail
+
+/// Runs `body(group)`, which gives a lazy task, in the calling task, and goes on when it and all
+/// children that were spawned into the group have ended, those spawned by children included. Gives
+/// what the body returns.
+///
+/// A child starts when it is spawned. The first failure, of a child or of the body, cancels the
+/// others and the body; when all have ended, with what they do to clean up, an exception_group is
+/// thrown: all failures in the order of the ends, the body's own last. It is a group even for one.
+/// What was returned is dropped then, but for the handles that somebody has. A child that ends as
+/// cancelled is no failure.
+///
+/// Cancelling the calling task cancels body and children, and `cancelled` is thrown when all have
+/// ended. If there are failures, these are thrown instead, and the task is told by `cancelled` once
+/// more, at its next suspension. When the group ends itself its task has not been cancelled:
+/// cancelling() stays. After task_group::cancel() nothing is thrown, unless the body was to give a
+/// value and has not: then `cancelled`.
+///
+/// Costs a frame of its own, the body's, and for each child what a spawn costs and a block of 80
+/// bytes, which is freed when the child ends. Throws std::bad_alloc. In asyncio: `async with
+/// asyncio.TaskGroup()`, but that it gives a result, can be cancelled, and takes children from any
+/// thread.
+template <class Body>
+[[nodiscard]] task<detail::group_result<Body>> with_task_group(Body body) {
+  using result = detail::group_result<Body>;
+  detail::ending_group ending;
+  detail::group_value<result> value;
+  try {
+    detail::body_in_scope<result> running(ending.body_scope(), std::invoke(body, ending.group()));
+    if constexpr (std::is_void_v<result>) {
+      co_await running;
+    } else if constexpr (std::is_reference_v<result>) {
+      result given = co_await running;
+      value.fill(std::addressof(given));
+    } else {
+      value.fill(co_await running);
+    }
+  } catch (const cancelled&) {
+    ending.body_was_cancelled();
+  } catch (...) {
+    ending.body_has_failed();
+  }
+  for (bool is_joined = false; !is_joined;) {
+    try {
+      co_await ending.join();
+      is_joined = true;
+    } catch (const cancelled&) {
+      ending.join_was_cancelled();
+    }
+  }
+  ending.rethrow();
+  if constexpr (std::is_reference_v<result>) {
+    co_return *value.get();
+  } else if constexpr (!std::is_void_v<result>) {
+    co_return std::move(value.get());
+  }
+}
+
+}  // namespace magpie

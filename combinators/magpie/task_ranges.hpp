@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cstddef>
+#include <magpie/task.hpp>
+#include <magpie/task_handle.hpp>
+#include <ranges>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+// What the combinators take that take any number of tasks or handles.
+
+namespace magpie::detail {
+
+template <class T>
+struct lazy_kind : std::false_type {};
+template <class T>
+struct lazy_kind<task<T>> : std::true_type {};
+
+template <class T>
+struct handle_kind : std::is_same<T, any_task_handle> {};
+template <class T>
+struct handle_kind<task_handle<T>> : std::true_type {};
+
+/// A container of tasks that is given away, or a view, which may make them one by one.
+template <class Range>
+concept lazy_range =
+    std::ranges::input_range<Range> && lazy_kind<std::ranges::range_value_t<Range>>::value &&
+    (!std::is_lvalue_reference_v<Range> || std::ranges::view<std::remove_cvref_t<Range>>);
+
+/// Handles are copied, but for those of a container that is given away.
+template <class Range>
+concept handle_range =
+    std::ranges::input_range<Range> && handle_kind<std::ranges::range_value_t<Range>>::value;
+
+/// Handles whose tasks' results have a type.
+template <class Range>
+concept typed_handle_range =
+    handle_range<Range> && !std::is_same_v<std::ranges::range_value_t<Range>, any_task_handle>;
+
+template <class Range>
+inline constexpr bool gives_its_elements_away =
+    lazy_range<Range> ||
+    (!std::is_lvalue_reference_v<Range> && !std::ranges::view<std::remove_cvref_t<Range>>);
+
+/// The elements of the range, as its end comes; a vector that is given away is passed on.
+template <class Range>
+[[nodiscard]] auto collect(Range&& range) {
+  using element = std::ranges::range_value_t<Range>;
+  if constexpr (std::is_same_v<Range, std::vector<element>>) {
+    return std::vector<element>(std::move(range));
+  } else {
+    std::vector<element> all;
+    if constexpr (std::ranges::sized_range<Range>) {
+      all.reserve(static_cast<std::size_t>(std::ranges::size(range)));
+    }
+    auto at = std::ranges::begin(range);
+    for (const auto end = std::ranges::end(range); at != end; ++at) {
+      if constexpr (gives_its_elements_away<Range>) {
+        all.push_back(std::ranges::iter_move(at));
+      } else {
+        all.push_back(*at);
+      }
+    }
+    return all;
+  }
+}
+
+}  // namespace magpie::detail

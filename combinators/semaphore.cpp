@@ -1,0 +1,153 @@
+#include <magpie/semaphore.hpp>
+
+#include <algorithm>
+#include <magpie/check.hpp>
+#include <magpie/scheduler.hpp>
+#include <mutex>
+
+namespace magpie {
+
+// Lock order: the scope of a wait, then the semaphore. Those who were granted are submitted without
+// the semaphore's lock, and nothing of it is touched after that: they may destroy it.
+
+semaphore::~semaphore() {
+  const std::lock_guard guard(lock_);  // of a thread that is about to leave it
+  MAGPIE_CHECK(first_ == nullptr, "nobody to wait for a semaphore that is destroyed");
+}
+
+std::optional<permit> semaphore::try_acquire(std::size_t weight) noexcept {
+  const std::lock_guard guard(lock_);
+  if (!take(as_count(weight))) return std::nullopt;
+  return permit(*this, weight);
+}
+
+void semaphore::release(std::size_t count) {
+  detail::job* granted = nullptr;
+  {
+    const std::lock_guard guard(lock_);
+    const std::int64_t after = std::min(free_ + as_count(count), most);
+    if (beyond_ == over_release::refused && after > all_) {
+      detail::throw_invalid_state("no more permits to be released than were acquired");
+    }
+    free_ = after;
+    granted = grant();
+  }
+  submit_all(granted);
+}
+
+void semaphore::resize(std::size_t permits) noexcept {
+  detail::job* granted = nullptr;
+  {
+    const std::lock_guard guard(lock_);
+    const std::int64_t all = as_count(permits);
+    free_ = std::min(free_ + (all - all_), most);
+    all_ = all;
+    granted = grant();
+  }
+  submit_all(granted);
+}
+
+std::int64_t semaphore::available() const noexcept {
+  const std::lock_guard guard(lock_);
+  return free_;
+}
+
+std::size_t semaphore::waiting() const noexcept {
+  const std::lock_guard guard(lock_);
+  return waiting_;
+}
+
+/// So far below the limit of the type that sums of a few do not overflow.
+std::int64_t semaphore::as_count(std::size_t permits) noexcept {
+  return static_cast<std::int64_t>(std::min(permits, static_cast<std::size_t>(most)));
+}
+
+void semaphore::give_back(std::size_t weight) noexcept {
+  detail::job* granted = nullptr;
+  {
+    const std::lock_guard guard(lock_);
+    free_ = std::min(free_ + as_count(weight), most);
+    granted = grant();
+  }
+  submit_all(granted);
+}
+
+bool semaphore::take(std::int64_t weight) noexcept {
+  if (first_ != nullptr || !can_grant(weight)) return false;
+  free_ -= weight;
+  return true;
+}
+
+void semaphore::append(acquisition& last) noexcept {
+  last.previous_ = last_;
+  (last_ != nullptr ? last_->following_ : first_) = &last;
+  last_ = &last;
+  ++waiting_;
+}
+
+void semaphore::unlink(acquisition& gone) noexcept {
+  (gone.previous_ != nullptr ? gone.previous_->following_ : first_) = gone.following_;
+  (gone.following_ != nullptr ? gone.following_->previous_ : last_) = gone.previous_;
+  --waiting_;
+}
+
+detail::job* semaphore::grant() noexcept {
+  detail::job* granted = nullptr;
+  detail::job** end = &granted;
+  while (first_ != nullptr && can_grant(first_->weight_)) {
+    acquisition& next = *first_;
+    unlink(next);
+    free_ -= next.weight_;
+    next.is_granted_ = true;
+    *end = &next;
+    end = &next.next;
+    *end = nullptr;
+  }
+  return granted;
+}
+
+void semaphore::submit_all(detail::job* granted) noexcept {
+  while (granted != nullptr) {
+    auto& each = static_cast<acquisition&>(*granted);
+    granted = each.next;  // read first: it may be gone afterwards
+    each.home().submit(each);
+  }
+}
+
+bool semaphore::acquisition::await_ready() {
+  static_cast<void>(detail::this_worker("a semaphore to be acquired in a task on a runtime"));
+  const std::lock_guard guard(source_.lock_);
+  is_granted_ = source_.take(weight_);
+  return is_granted_;
+}
+
+bool semaphore::acquisition::await_suspend(std::coroutine_handle<> suspended) {
+  return suspend(suspended, [this] {
+    const std::lock_guard guard(source_.lock_);
+    is_granted_ = source_.take(weight_);
+    if (!is_granted_) source_.append(*this);
+    return !is_granted_;
+  });
+}
+
+/// When a request has come after the grant, resume() throws and the permit goes on to the next.
+permit semaphore::acquisition::await_resume() {
+  permit granted;
+  if (is_granted_) granted = permit(source_, static_cast<std::size_t>(weight_));
+  resume();
+  return granted;
+}
+
+bool semaphore::acquisition::withdraw() noexcept {
+  detail::job* granted = nullptr;
+  {
+    const std::lock_guard guard(source_.lock_);
+    if (is_granted_) return false;
+    source_.unlink(*this);
+    granted = source_.grant();  // it may have stood before those who want less
+  }
+  source_.submit_all(granted);
+  return true;
+}
+
+}  // namespace magpie

@@ -1,0 +1,34 @@
+#include <magpie/abort_scope.hpp>
+
+#include <mutex>
+
+namespace magpie::detail {
+
+void abort_scope::abort() noexcept {
+  {
+    const std::lock_guard guard(static_cast<cancel_scope&>(*this));
+    mark_requested();
+  }
+  tell();
+}
+
+continuation abort_scope::begin(std::coroutine_handle<> awaiting,
+                                end_function when_ended) noexcept {
+  enter(awaiting, when_ended);
+  // Of what is news yet it may be the body that is told.
+  requests_before_ = parent().requests_known_to(awaiting);
+  return continuation(static_cast<nested_scope&>(*this));
+}
+
+void abort_scope::rethrow_unless_to_blame() {
+  if (!has_begun()) throw;
+  if (is_aborted() && !was_asked_from_outside()) return;
+  parent().deliver_or_pass(awaiter());
+  throw;
+}
+
+void abort_scope::ask_again() noexcept {
+  if (has_begun() && was_asked_from_outside()) parent().ask_again(awaiter());
+}
+
+}  // namespace magpie::detail

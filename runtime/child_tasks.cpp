@@ -1,0 +1,196 @@
+#include <magpie/child_tasks.hpp>
+
+#include <magpie/errors.hpp>
+#include <magpie/frame_pool.hpp>
+#include <mutex>
+#include <new>
+#include <utility>
+
+#include "runtime/runtime_core.hpp"
+
+namespace magpie::detail {
+
+/// One child. Its visit keeps the task's state, and is no handle, so that whoever has the only
+/// handle can take the result.
+struct child_tasks::member final : waiter {
+  member(child_tasks& around, task_state_base& child) noexcept
+      : waiter(&child_ended), group(around), task(child) {}
+
+  static void* operator new(std::size_t size) { return allocate_frame(size); }
+  static void operator delete(void* block, std::size_t size) noexcept { free_frame(block, size); }
+
+  child_tasks& group;
+  task_state_base& task;
+  std::exception_ptr failure;
+  // Guarded by the group's lock.
+  member* next_child = nullptr;
+  member** link = nullptr;  // what points to this member
+  member* next_failed = nullptr;
+};
+
+/// What launch() throws when it is too late.
+struct child_tasks::refusal final : invalid_state {
+  explicit refusal(const child_tasks& by)
+      : invalid_state(
+            "magpie: expected a task group to spawn into that has not failed, been "
+            "cancelled or been left"),
+        origin(&by) {}
+
+  const child_tasks* origin;
+};
+
+child_tasks::child_tasks() : core_(current_core()) {}
+
+child_tasks::~child_tasks() {
+  while (failed_ != nullptr) delete std::exchange(failed_, failed_->next_failed);
+}
+
+void child_tasks::link(member& added, member*& list) noexcept {
+  added.next_child = list;
+  added.link = &list;
+  if (list != nullptr) list->link = &added.next_child;
+  list = &added;
+}
+
+void child_tasks::unlink(member& removed) noexcept {
+  *removed.link = removed.next_child;
+  if (removed.next_child != nullptr) removed.next_child->link = removed.link;
+}
+
+/// The child can be found by abort() from the moment when it is published, and cannot end before it
+/// is submitted.
+void child_tasks::launch(task_state_base& state, const spawn_options& options) {
+  member* added = nullptr;
+  try {
+    state.prepare(core_, options);
+    added = new member(*this, state);
+    static_cast<void>(state.add_waiter(*added));
+    bool is_open = false;
+    {
+      const std::lock_guard guard(lock_);
+      is_open = stage_ == stage::open;
+      if (is_open) {
+        core_.add_tasks(1);
+        link(*added, children_);
+        state.publish(task_state_base::one_handle | task_state_base::one_visit);
+      }
+    }
+    if (!is_open) throw refusal(*this);
+  } catch (...) {
+    state.discard();
+    delete added;
+    throw;
+  }
+  core_.jobs.submit(state);
+}
+
+/// Runs where the task has ended, after that can be seen.
+void child_tasks::child_ended(job& self, worker&) noexcept {
+  auto* const ended = &static_cast<member&>(self);
+  child_tasks& group = ended->group;
+  task_state_base& task = ended->task;
+  bool has_failed = false;
+  if (task.status() == task_status::finished) {
+    std::exception_ptr failure = task.failure();
+    has_failed = failure && !group.is_refusal(failure);
+    if (has_failed) [[unlikely]] {
+      group.note_failure(*ended, std::move(failure));
+      group.abort();
+    }
+  }
+  scheduler& home = group.core_.jobs;
+  join_awaiter* joining = nullptr;
+  {
+    const std::lock_guard guard(group.lock_);
+    unlink(*ended);
+    joining = group.take_finished_join();
+  }
+  if (!has_failed) delete ended;
+  task.end_visit();
+  if (joining != nullptr) home.wake(*joining);
+}
+
+/// Before abort(): the failures that follow from it come after this one.
+void child_tasks::note_failure(member& ended, std::exception_ptr error) noexcept {
+  ended.failure = std::move(error);
+  const std::lock_guard guard(lock_);
+  ended.next_failed = failed_;
+  failed_ = &ended;
+}
+
+child_tasks::join_awaiter* child_tasks::take_finished_join() noexcept {
+  if (joining_ == nullptr || !is_empty()) return nullptr;
+  stage_ = stage::finished;
+  return std::exchange(joining_, nullptr);
+}
+
+void child_tasks::abort() noexcept {
+  {
+    const std::lock_guard guard(lock_);
+    if (stage_ != stage::open) return;
+    stage_ = stage::aborting;
+    is_being_aborted_ = true;
+  }
+  body_scope_.abort();
+  for (;;) {
+    task_state_base* next = nullptr;
+    {
+      const std::lock_guard guard(lock_);
+      if (children_ == nullptr) break;
+      member& told = *children_;
+      unlink(told);
+      link(told, told_);
+      next =
+          task_state_base::try_visit(slot::of(&told.task));  // which the member's own visit keeps
+    }
+    static_cast<void>(next->pass_on(*next, {}));
+    next->end_visit();
+  }
+  scheduler& home = core_.jobs;
+  join_awaiter* joining = nullptr;
+  {
+    const std::lock_guard guard(lock_);
+    is_being_aborted_ = false;
+    joining = take_finished_join();
+  }
+  if (joining != nullptr) home.wake(*joining);
+}
+
+std::vector<std::exception_ptr> child_tasks::take_failures() {
+  std::vector<std::exception_ptr> failures;
+  for (member* each = failed_; each != nullptr; each = each->next_failed) {
+    failures.push_back(std::move(each->failure));
+  }
+  return {failures.rbegin(), failures.rend()};
+}
+
+bool child_tasks::is_refusal(const std::exception_ptr& error) const noexcept {
+  try {
+    std::rethrow_exception(error);
+  } catch (const refusal& refused) {
+    return refused.origin == this;
+  } catch (...) {
+    return false;
+  }
+}
+
+bool child_tasks::join_awaiter::await_suspend(std::coroutine_handle<> suspended) noexcept {
+  return suspend(suspended, [this] {
+    const std::lock_guard guard(children_.lock_);
+    if (children_.is_empty()) {
+      children_.stage_ = stage::finished;
+      return false;
+    }
+    children_.joining_ = this;
+    return true;
+  });
+}
+
+bool child_tasks::join_awaiter::withdraw() noexcept {
+  const std::lock_guard guard(children_.lock_);
+  if (children_.joining_ != this) return false;
+  children_.joining_ = nullptr;
+  return true;
+}
+
+}  // namespace magpie::detail

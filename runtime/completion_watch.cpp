@@ -1,0 +1,350 @@
+#include <magpie/completion_watch.hpp>
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+#include <magpie/check.hpp>
+#include <magpie/frame_pool.hpp>
+#include <magpie/scheduler.hpp>
+#include <magpie/spin_lock.hpp>
+#include <magpie/timer.hpp>
+#include <mutex>
+#include <new>
+#include <thread>
+
+namespace magpie::detail {
+
+/// What a watch consists of, in one piece of memory with its nodes behind it. It stays until its
+/// owner has left and everything that may still touch it, nodes and timer, has done so.
+struct completion_block : timer {
+  /// Stands among a task's waiters, and later among those that have come, in order. Without a
+  /// scope: whoever ends the task runs it at once.
+  struct node : waiter {
+    node(completion_block& of, task_state_base& watched) noexcept
+        : waiter(&arrive), block(of), task(watched) {}
+
+    completion_block& block;
+    task_state_base& task;     // may be gone when the node has come, or the block is abandoned
+    bool has_arrived = false;  // guarded by the block's lock; final when the block is abandoned
+  };
+
+  completion_block(std::size_t most, deciding_end what) noexcept
+      : timer(&run_out), capacity(most), decides(what), references(most + 1) {}
+
+  // Behind this object: the nodes, then a table that finds a task's node.
+
+  [[nodiscard]] static std::size_t table_size(std::size_t most) noexcept {
+    return std::bit_ceil(2 * most);
+  }
+  [[nodiscard]] static std::size_t size(std::size_t most) noexcept {
+    return sizeof(completion_block) + most * sizeof(node) +
+           table_size(most) * sizeof(std::uint32_t);
+  }
+  [[nodiscard]] node* nodes() noexcept { return reinterpret_cast<node*>(this + 1); }
+  [[nodiscard]] std::uint32_t* table() noexcept {
+    return reinterpret_cast<std::uint32_t*>(nodes() + capacity);
+  }
+  [[nodiscard]] std::size_t number_of(const node& which) noexcept {
+    return static_cast<std::size_t>(&which - nodes());
+  }
+  /// Where the task's number plus 1 is in the table; 0 if it has none yet.
+  [[nodiscard]] std::uint32_t& entry(const task_state_base& task) noexcept;
+
+  [[nodiscard]] bool watches(const task_state_base& task) noexcept { return entry(task) != 0; }
+
+  static void dispose(completion_block* block) noexcept {
+    const std::size_t bytes = size(block->capacity);
+    block->~completion_block();
+    free_frame(block, bytes);
+  }
+
+  // With the lock held.
+
+  [[nodiscard]] bool is_enough() const noexcept { return arrived >= enough || decisive != nullptr; }
+  [[nodiscard]] completion_wait* end_wait() noexcept { return std::exchange(waiting, nullptr); }
+  /// Gives the wait that is over by it, for the caller to wake when the lock is free.
+  [[nodiscard]] completion_wait* take(node& which) noexcept;
+  /// From now on, those that decided count no more than others.
+  void wait_for_all() noexcept {
+    decides = deciding_end::none;
+    decisive = nullptr;
+    enough = count;
+  }
+
+  static void arrive(job& self, worker& here) noexcept;
+  [[nodiscard]] static job* run_out(timer& self) noexcept;
+
+  const std::size_t capacity;
+  std::size_t count = 0;  // changed before the first wait only
+
+  spin_lock lock;
+
+  // Guarded by the lock.
+
+  deciding_end decides;
+  bool is_abandoned = false;           // the owner has left
+  bool is_armed = false;               // the timer is in its wheel, or on its way out
+  completion_wait* waiting = nullptr;  // who takes it from here makes it ready
+  std::size_t enough = 0;              // as many have to come for it
+  std::size_t arrived = 0;             // in all
+  node* first = nullptr;               // of those that came and have not been asked for
+  node* last = nullptr;                // if there is a first one
+  node* decisive = nullptr;            // the first that decided
+  // One of the owner, one of each node that has not come, one of an armed timer. Who brings it to 0
+  // disposes of the block.
+  std::size_t references;
+};
+
+std::uint32_t& completion_block::entry(const task_state_base& task) noexcept {
+  constexpr std::uint64_t golden = 0x9E37'79B9'7F4A'7C15;  // 2^64 divided by the golden ratio
+  const std::size_t mask = table_size(capacity) - 1;
+  const std::uint64_t mixed = reinterpret_cast<std::uintptr_t>(&task) * golden;
+  for (auto place = static_cast<std::size_t>(mixed >> 32);; ++place) {
+    std::uint32_t& found = table()[place & mask];
+    if (found == 0 || &nodes()[found - 1].task == &task) return found;
+  }
+}
+
+completion_wait* completion_block::take(node& which) noexcept {
+  which.has_arrived = true;
+  which.next = nullptr;
+  if (first == nullptr) {
+    first = &which;
+  } else {
+    last->next = &which;
+  }
+  last = &which;
+  ++arrived;
+  if (decisive == nullptr) {
+    const bool was_cancelled = which.task.status() == task_status::cancelled;
+    if ((decides != deciding_end::none && which.task.has_error()) ||
+        (decides == deciding_end::failure_or_cancel && was_cancelled)) {
+      decisive = &which;
+    }
+  }
+  return is_enough() ? end_wait() : nullptr;
+}
+
+/// The owner may leave as soon as the node has come, so after the lock nothing of the block is
+/// touched, unless the last reference was this one.
+void completion_block::arrive(job& self, worker&) noexcept {
+  auto& arriving = static_cast<node&>(self);
+  completion_block& block = arriving.block;
+  completion_wait* woken = nullptr;
+  bool is_last = false;
+  {
+    const std::lock_guard guard(block.lock);
+    if (!block.is_abandoned) woken = block.take(arriving);
+    is_last = --block.references == 0;
+  }
+  if (woken != nullptr) woken->home().wake(*woken);
+  if (is_last) dispose(&block);
+}
+
+/// A timer that the end of the runtime flushes says nothing: the time has not come.
+job* completion_block::run_out(timer& self) noexcept {
+  auto& block = static_cast<completion_block&>(self);
+  completion_wait* woken = nullptr;
+  bool is_last = false;
+  {
+    const std::lock_guard guard(block.lock);
+    block.is_armed = false;
+    if (block.outcome == state::expired) woken = block.end_wait();
+    is_last = --block.references == 0;
+  }
+  if (is_last) dispose(&block);
+  return woken;
+}
+
+completion_watch::completion_watch(std::size_t most, deciding_end decides)
+    : block_(::new(allocate_frame(completion_block::size(most))) completion_block(most, decides)) {
+  std::fill_n(block_->table(), completion_block::table_size(most), 0U);
+}
+
+/// When the block is abandoned, what has not arrived by then is taken back from the tasks; what is
+/// on its way, since its task has just ended, has only to be waited for by the block.
+completion_watch::~completion_watch() {
+  if (block_ == nullptr) return;
+  bool all_arrived = false;
+  {
+    const std::lock_guard guard(block_->lock);
+    block_->is_abandoned = true;
+    all_arrived = block_->arrived == block_->count;
+  }
+  std::size_t dropped = 1 + block_->capacity - block_->count;
+  // Newest first, as they stand in a task.
+  for (std::size_t i = all_arrived ? 0 : block_->count; i-- > 0;) {
+    completion_block::node& each = block_->nodes()[i];
+    if (each.has_arrived) continue;
+    auto removed = each.task.try_remove_waiter(each);
+    while (removed == task_state_base::removal::lock_not_free) {
+      std::this_thread::yield();
+      removed = each.task.try_remove_waiter(each);
+    }
+    if (removed == task_state_base::removal::removed) ++dropped;
+  }
+  bool is_last = false;
+  {
+    const std::lock_guard guard(block_->lock);
+    block_->references -= dropped;
+    is_last = block_->references == 0;
+  }
+  if (is_last) completion_block::dispose(block_);
+}
+
+bool completion_watch::watch(task_state_base& task) {
+  const worker* const here = worker::current();
+  if (here != nullptr && here->context() != nullptr && &this_scope(*here).root() == &task) {
+    throw_invalid_state("a task to wait for other tasks, not itself");
+  }
+  std::uint32_t& entry = block_->entry(task);
+  if (entry != 0) return false;
+  MAGPIE_CHECK(block_->count < block_->capacity, "no more tasks to watch than were announced");
+  auto* const added = ::new (&block_->nodes()[block_->count]) completion_block::node(*block_, task);
+  entry = static_cast<std::uint32_t>(++block_->count);
+  if (task.add_waiter(*added) == task_state_base::wait_result::registered) return true;
+  const std::lock_guard guard(block_->lock);
+  static_cast<void>(block_->take(*added));
+  --block_->references;
+  return true;
+}
+
+std::size_t completion_watch::size() const noexcept { return block_->count; }
+
+std::size_t completion_watch::arrived() const noexcept {
+  const std::lock_guard guard(block_->lock);
+  return block_->arrived;
+}
+
+std::optional<std::size_t> completion_watch::next() noexcept {
+  const std::lock_guard guard(block_->lock);
+  completion_block::node* const came = block_->first;
+  if (came == nullptr) return std::nullopt;
+  block_->first = static_cast<completion_block::node*>(came->next);
+  return block_->number_of(*came);
+}
+
+task_state_base* completion_watch::decisive() const noexcept {
+  const std::lock_guard guard(block_->lock);
+  return block_->decisive == nullptr ? nullptr : &block_->decisive->task;
+}
+
+void completion_watch::observe_all() noexcept {
+  for (std::size_t i = 0; i < block_->count; ++i) block_->nodes()[i].task.observe();
+}
+
+constexpr leaf_wait::operations completion_wait::leaving{&tell<completion_wait>,
+                                                         &describe_as<completion_wait>};
+constexpr leaf_wait::operations completion_wait::passing{&pass_on, &describe_as<completion_wait>};
+
+completion_wait::completion_wait(completion_watch& watched, requests_to_wait requests,
+                                 const char* what) noexcept
+    : leaf_wait(requests == requests_to_wait::end_it ? leaving : passing),
+      watched_(watched),
+      what_(what),
+      requests_(requests) {}
+
+bool completion_wait::begin(std::size_t enough) {
+  static_cast<void>(this_worker("a wait for tasks to be awaited in a task on a runtime"));
+  completion_block& block = *watched_.block_;
+  const std::lock_guard guard(block.lock);
+  if (block.waiting != nullptr) throw_invalid_state("one task at a time to wait for the next");
+  block.enough = enough;
+  return block.is_enough();
+}
+
+bool completion_wait::suspend_until(std::coroutine_handle<> suspended, time_point deadline) {
+  deadline_ = deadline;
+  for (;;) {
+    if (suspend(suspended, [this] { return enter(); })) return true;
+    if (requests_ == requests_to_wait::end_it || found() == cancel_scope::delivery::none) {
+      return false;
+    }
+    told_before_ = found();
+    forget_found();
+    pass_on_to_all();
+  }
+}
+
+/// Of a request that came before the wait.
+void completion_wait::pass_on_to_all() noexcept {
+  completion_block& block = *watched_.block_;
+  {
+    const std::lock_guard guard(block.lock);
+    block.wait_for_all();
+  }
+  task_state_base& asked = scope->root();
+  const auto reason = asked.cancel_reason();
+  for (std::size_t i = 0; i < block.count; ++i) {
+    static_cast<void>(block.nodes()[i].task.pass_on(asked, reason));
+  }
+}
+
+/// With the scope's lock held, for which a coroutine that is woken meanwhile has to wait.
+bool completion_wait::enter() noexcept {
+  completion_block& block = *watched_.block_;
+  {
+    const std::lock_guard guard(block.lock);
+    if (block.is_enough()) return false;
+    block.waiting = this;
+    has_armed_ = deadline_ != time_point::max() && !block.is_armed;
+    if (has_armed_) {
+      block.is_armed = true;
+      ++block.references;
+    }
+  }
+  if (has_armed_) home().arm(block, deadline_);
+  return true;
+}
+
+bool completion_wait::withdraw() noexcept {
+  completion_block& block = *watched_.block_;
+  const std::lock_guard guard(block.lock);
+  return block.waiting == this && block.end_wait() == this;
+}
+
+/// The tasks' locks are only tried, so one round may have to come several times. One of the tasks
+/// may wait for this one, in a ring, and the request have come from there: then the wait ends.
+void completion_wait::pass_on(scope_member& self, cancel_round& round) noexcept {
+  auto& wait = static_cast<completion_wait&>(self);
+  if (!wait.is_news()) return;
+  completion_block& block = *wait.watched_.block_;
+  {
+    const std::lock_guard guard(block.lock);
+    if (block.waiting != &wait) return;
+    block.wait_for_all();
+  }
+  if (!round.try_pass_on()) return round.come_again();
+  if (wait.passed_round_ != round.number()) {
+    wait.passed_round_ = round.number();
+    wait.passed_to_ = 0;
+  }
+  for (; wait.passed_to_ < block.count; ++wait.passed_to_) {
+    task_state_base& task = block.nodes()[wait.passed_to_].task;
+    if (&task == &round.origin()) continue;
+    if (task.try_pass_on(round) == task_state_base::passing::lock_not_free) {
+      return round.come_again();
+    }
+  }
+  if (block.watches(round.origin()) && wait.withdraw()) wait.submit_withdrawn();
+}
+
+void completion_wait::resume_after_wait() {
+  if (coroutine == nullptr) return;  // there was nothing to wait for
+  // In this order: before the scope is left, enter() may not have armed the timer yet.
+  static_cast<void>(leave_scope());
+  stop_timer();
+  if (told_before_ != cancel_scope::delivery::none) scope->throw_cancelled(told_before_);
+  resume();
+}
+
+/// A timer that is on its way stays armed for the block until it has come.
+void completion_wait::stop_timer() noexcept {
+  completion_block& block = *watched_.block_;
+  if (!has_armed_ || !home().disarm(block)) return;
+  const std::lock_guard guard(block.lock);
+  block.is_armed = false;
+  --block.references;
+}
+
+}  // namespace magpie::detail

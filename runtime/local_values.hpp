@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <magpie/task_state.hpp>
+#include <memory>
+#include <vector>
+
+namespace magpie::detail {
+
+/// The values of a task's locals. Never changed once it is a task's: who sets one makes another of
+/// these, so that tasks can share it.
+class local_values {
+ public:
+  /// Null for none.
+  [[nodiscard]] const std::shared_ptr<const void>& find(std::uint64_t key) const noexcept;
+
+  /// Those of `values`, which may be null, but for one. Throws std::bad_alloc.
+  [[nodiscard]] static shared_locals with(const shared_locals& values, std::uint64_t key,
+                                          std::shared_ptr<const void> value);
+
+ private:
+  struct entry {
+    std::uint64_t key;
+    std::shared_ptr<const void> value;
+  };
+
+  std::vector<entry> entries_;
+};
+
+/// The values that the caller has: those of the task that calls, or of the task for which
+/// run_blocking() calls. Null for none.
+[[nodiscard]] shared_locals current_locals() noexcept;
+
+/// While it lives, the calling thread, which is no worker, has these values.
+class lent_locals {
+ public:
+  explicit lent_locals(const shared_locals& values) noexcept;
+  lent_locals(const lent_locals&) = delete;
+  lent_locals& operator=(const lent_locals&) = delete;
+  ~lent_locals();
+};
+
+}  // namespace magpie::detail

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <coroutine>
+#include <magpie/resumption.hpp>
+#include <magpie/task.hpp>
+#include <utility>
+
+namespace magpie::detail {
+
+/// The body of an awaiter that runs one. Owns its frame.
+template <class T>
+class awaited_body {
+ public:
+  awaited_body() noexcept = default;
+  awaited_body(const awaited_body&) = delete;
+  awaited_body& operator=(const awaited_body&) = delete;
+  ~awaited_body() {
+    if (frame_) frame_.destroy();
+  }
+
+  void take(task<T>&& made) {
+    if (!made) [[unlikely]]
+      throw_invalid_state("a task to run that has not been awaited, spawned or moved from");
+    frame_ = task_access::release(std::move(made));
+  }
+  [[nodiscard]] std::coroutine_handle<> followed_by(continuation then) noexcept {
+    frame_.promise().set_continuation(then);
+    return frame_;
+  }
+
+  /// After the end: throws what it threw.
+  void rethrow_failure() { frame_.promise().rethrow_failure(); }
+  [[nodiscard]] T take_result() { return frame_.promise().take_result(); }
+
+ private:
+  std::coroutine_handle<promise<T>> frame_;
+};
+
+}  // namespace magpie::detail

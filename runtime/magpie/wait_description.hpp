@@ -1,0 +1,50 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <magpie/clock.hpp>
+#include <string>
+
+namespace magpie::detail {
+
+class task_state_base;
+
+/// What one suspended coroutine waits for, as far as it can be said while a lock is held.
+struct wait_description {
+  const char* what;                      // lives for ever
+  time_point until = time_point::max();  // when it is over at the latest; max(): not known
+  task_state_base* awaited = nullptr;    // a task that the wait keeps alive; null for none
+};
+
+/// What the coroutines of one task wait for at one moment: collected under the task's lock without
+/// allocating, put into words afterwards.
+class wait_descriptions {
+ public:
+  wait_descriptions() noexcept = default;
+  wait_descriptions(const wait_descriptions&) = delete;
+  wait_descriptions& operator=(const wait_descriptions&) = delete;
+  ~wait_descriptions();
+
+  /// With the lock held of the scope that the wait is a member of.
+  void add(const wait_description& found) noexcept;
+
+  /// No more can be added: who holds a lock need not look further.
+  [[nodiscard]] bool is_full() const noexcept { return there_are_more_; }
+  [[nodiscard]] bool is_empty() const noexcept { return count_ == 0; }
+
+  /// The moment, by the clock of the task's runtime.
+  void set_moment(time_point now) noexcept { now_ = now; }
+
+  /// Without any lock of a task.
+  [[nodiscard]] std::string text() const;
+
+ private:
+  static constexpr std::size_t most = 8;
+
+  std::array<wait_description, most> found_{};
+  std::size_t count_ = 0;
+  bool there_are_more_ = false;
+  time_point now_{};
+};
+
+}  // namespace magpie::detail

@@ -1,0 +1,52 @@
+#include <magpie/stop_token.hpp>
+
+#include <mutex>
+
+namespace magpie::detail {
+
+bool stop_member::begin(std::coroutine_handle<> awaiting) noexcept {
+  requests_before_ = this_scope(worker::here()).requests_so_far();
+  if (!lock_to_wait(awaiting)) return false;
+  enter_scope();
+  scope->unlock();
+  return true;
+}
+
+void stop_member::end() {
+  if (!is_in_scope()) return resume();
+  static_cast<void>(leave_scope());
+}
+
+/// It waits for nothing, so there is nothing to describe.
+constexpr leaf_wait::operations stop_member::stop_operations{
+    &stop, [](const scope_member&, wait_descriptions&) noexcept {}};
+
+/// The body may have been told of the request by now, so that it is not pending any more.
+void stop_member::stop(scope_member& self, cancel_round& round) noexcept {
+  auto& member = static_cast<stop_member&>(self);
+  const bool is_new = member.is_news() || member.scope->requests_so_far() > member.requests_before_;
+  if (member.is_stopped_ || !is_new) return;
+  member.is_stopped_ = true;
+  round.call_later(member.request_);
+}
+
+continuation stoppable_scope::begin(std::coroutine_handle<> awaiting) {
+  if (token_.stop_requested()) throw cancelled();
+  const continuation after_body = abort_scope::begin(awaiting, &go_on);
+  callback_.emplace(token_, stop{this});  // calls at once when the token has just been stopped
+  return after_body;
+}
+
+/// No lock is held here: to destroy the callback is to wait for it if it runs on another thread.
+/// It tells the members and no more, unless users' stop callbacks are among what it has to call.
+std::coroutine_handle<> stoppable_scope::go_on(nested_scope& self) noexcept {
+  auto& ended = static_cast<stoppable_scope&>(self);
+  ended.callback_.reset();
+  return ended.awaiter();
+}
+
+void stoppable_scope::absorb_requests() noexcept {
+  if (parent().is_requested()) static_cast<void>(parent().deliver(awaiter()));
+}
+
+}  // namespace magpie::detail

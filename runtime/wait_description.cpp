@@ -1,0 +1,56 @@
+#include <magpie/wait_description.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <magpie/task_state.hpp>
+
+namespace magpie::detail {
+
+namespace {
+
+std::string seconds(duration time) {
+  char digits[40];
+  std::snprintf(digits, sizeof(digits), "%.3f s",
+                std::chrono::duration<double>(std::max(time, duration::zero())).count());
+  return digits;
+}
+
+}  // namespace
+
+wait_descriptions::~wait_descriptions() {
+  for (std::size_t i = 0; i < count_; ++i) {
+    if (found_[i].awaited != nullptr) found_[i].awaited->end_visit();
+  }
+}
+
+/// The wait has a handle of what it awaits, and cannot drop it before it has left the scope. It is
+/// visited, and no handle taken, because a handle more would be in the way of who takes a result.
+void wait_descriptions::add(const wait_description& found) noexcept {
+  there_are_more_ = count_ == most;
+  if (there_are_more_) return;
+  if (found.awaited != nullptr) {
+    static_cast<void>(task_state_base::try_visit(slot::of(found.awaited)));
+  }
+  found_[count_++] = found;
+}
+
+std::string wait_descriptions::text() const {
+  if (is_empty()) return "nothing (ready or running)";
+  std::string words;
+  if (there_are_more_) {
+    words = "more than " + std::to_string(count_) + " of these: ";
+  } else if (count_ > 1) {
+    words = std::to_string(count_) + " of these: ";
+  }
+  for (std::size_t i = 0; i < count_; ++i) {
+    const wait_description& each = found_[i];
+    if (i != 0) words += "; ";
+    words += each.what;
+    if (each.awaited != nullptr) words += " \"" + each.awaited->name() + '"';
+    if (each.until != time_point::max()) words += ", " + seconds(each.until - now_) + " to go";
+  }
+  return words;
+}
+
+}  // namespace magpie::detail

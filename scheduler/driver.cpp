@@ -1,0 +1,142 @@
+#include "scheduler/driver.hpp"
+
+#include <algorithm>
+#include <magpie/check.hpp>
+#include <new>
+#include <utility>
+
+#include "scheduler/thread_records.hpp"
+#include "scheduler/worker_pool.hpp"
+
+namespace magpie::detail {
+
+driver::driver(worker_pool& pool, worker_thread& self, const scheduler::driving& how)
+    : pool_(pool), self_(self), how_(how), random_(how.seed) {
+  self_.never_attend();
+  add_record(self_);
+  pool_.sleepers.start_search();
+}
+
+driver::~driver() {
+  {
+    const seat here(*this);
+    while (run_next()) {
+    }
+  }
+  remove_record(self_);
+}
+
+driver::seat::seat(driver& owner)
+    : owner_(owner), before_([&]() -> thread_record& {
+        MAGPIE_CHECK(!owner.is_taken_.exchange(true, std::memory_order_acquire),
+                     "a runtime without workers to be driven by one thread at a time");
+        return exchange_record(owner.self_);
+      }()) {
+  if (std::exchange(owner_.is_lying_, false)) owner_.pool_.sleepers.get_up(0);
+}
+
+driver::seat::~seat() {
+  static_cast<void>(exchange_record(before_));
+  owner_.is_taken_.store(false, std::memory_order_release);
+}
+
+bool driver::run_one() {
+  const seat here(*this);
+  for (;;) {
+    if (run_next() || (fire_timers() && run_next())) return true;
+    if (lie_down()) return false;
+  }
+}
+
+scheduler::end_of_run driver::run_until(const scheduler::run_limits& limits) {
+  const seat here(*this);
+  for (;;) {
+    if (limits.is_over()) return scheduler::end_of_run::over;
+    if (run_next()) {
+      if (turn_ % jobs_between_looks == 0 && how_.time == real_time &&
+          clock::now() >= limits.deadline) {
+        return scheduler::end_of_run::deadline;
+      }
+      continue;
+    }
+    if (fire_timers()) continue;
+    if (how_.time == real_time) {
+      if (clock::now() >= limits.deadline) return scheduler::end_of_run::deadline;
+      sleep_until(limits.deadline);
+      continue;
+    }
+    if (limits.is_expected()) {
+      sleep_until(clock::now() + patience);
+      continue;
+    }
+    if (has_work()) continue;  // it came before nothing was expected any more
+    const time_point next = std::min(pool_.timers.first_deadline(), limits.deadline);
+    if (next == time_point::max()) return scheduler::end_of_run::deadlock;
+    virtual_now_.store(std::max(now(), next), std::memory_order_relaxed);
+    pool_.timers.fire_due(now());
+    if (next == limits.deadline && !has_work()) return scheduler::end_of_run::deadline;
+  }
+}
+
+bool driver::run_next() {
+  // Not only when nothing else is ready: jobs that make each other ready have no such moment.
+  if (++turn_ % jobs_between_looks == 0) static_cast<void>(fire_timers());
+  job* const item = next();
+  if (item == nullptr) return false;
+  // Nobody will notice whether others have waited for long: a job that asks lets them go first.
+  self_.raise_attention();
+  self_.run(*item);
+  return true;
+}
+
+job* driver::next() { return how_.seed != 0 ? pick() : self_.next_without_search(); }
+
+/// Any of the ready jobs, or the latest fork. What is drawn depends on the seed and on the order in
+/// which jobs became ready, which depends on what was drawn before: so on the seed alone.
+job* driver::pick() {
+  while (job* const item = self_.next_without_forks()) {
+    try {
+      ready_.push_back(item);
+    } catch (const std::bad_alloc&) {
+      return item;
+    }
+  }
+  const std::size_t choices = ready_.size() + (self_.has_forks() ? 1 : 0);
+  if (choices == 0) return nullptr;
+  const std::size_t drawn = random_() % choices;
+  if (drawn == ready_.size()) return self_.next_fork();
+  std::swap(ready_[drawn], ready_.back());
+  job* const item = ready_.back();
+  ready_.pop_back();
+  return item;
+}
+
+bool driver::has_work() const noexcept { return !ready_.empty() || pool_.has_work(); }
+
+bool driver::lie_down() {
+  is_lying_ = pool_.sleepers.lie_down(0, [this] { return has_work(); });
+  return is_lying_;
+}
+
+/// Or until the first timer, or until something comes from another thread. By the clock.
+void driver::sleep_until(time_point limit) {
+  if (!lie_down()) return;
+  // Whoever arms a timer after this look sees somebody asleep, and rings.
+  const time_point until =
+      how_.time == real_time ? std::min(limit, pool_.timers.first_deadline()) : limit;
+  bell& place = pool_.sleepers.parker_of(0);
+  is_lying_ = false;
+  if (until == time_point::max()) {
+    place.park();
+  } else if (!place.park_until(until)) {
+    pool_.sleepers.get_up(0);
+  }
+}
+
+/// False when nothing has become ready by it.
+bool driver::fire_timers() {
+  pool_.timers.fire_due(now());
+  return has_work();
+}
+
+}  // namespace magpie::detail

@@ -1,0 +1,93 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <magpie/clock.hpp>
+#include <magpie/job.hpp>
+#include <magpie/timer.hpp>
+#include <vector>
+
+#include "instrumented.hpp"
+
+namespace magpie::detail {
+
+/// In place of the scheduler: jobs that become ready, and armed timers under one lock. What it does
+/// to a timer, and when it does not touch it any more, is what timekeeper.cpp does in arm(),
+/// disarm(), hand_on() and fire().
+class scheduler {
+ public:
+  void arm(timer& item, time_point) {
+    arming_.push_back(&item);
+    {
+      const std::lock_guard lock(mutex_);
+      std::erase(arming_, &item);
+      RL_ASSERT(std::find(armed_.begin(), armed_.end(), &item) == armed_.end());
+      armed_.push_back(&item);
+    }
+    something_armed.set();
+  }
+
+  [[nodiscard]] bool disarm(timer& item) noexcept {
+    // arm() writes the timer's shard before it has a lock, and disarm() reads it like that.
+    RL_ASSERT(std::find(arming_.begin(), arming_.end(), &item) == arming_.end());
+    const std::lock_guard lock(mutex_);
+    return std::erase(armed_, &item) != 0;
+  }
+
+  void submit(job& item) noexcept {
+    for (auto& each : ready_) {
+      job* none = nullptr;
+      if (each.compare_exchange_strong(none, &item, std::memory_order_release,
+                                       std::memory_order_relaxed)) {
+        something_ready.set();
+        return;
+      }
+      RL_ASSERT(none != &item);
+    }
+    RL_ASSERT(false);
+  }
+  void wake(job& item) noexcept { submit(item); }
+  void submit_all(job& first) noexcept { submit(first); }  // of one job
+
+  [[nodiscard]] time_point now() const noexcept { return magpie::now(); }
+
+  // The threads of the model.
+
+  /// For a worker: null when nothing is ready.
+  job* take() noexcept {
+    for (auto& each : ready_) {
+      if (job* const item = each.exchange(nullptr, std::memory_order_acquire)) return item;
+    }
+    return nullptr;
+  }
+
+  enum class firing { oldest, newest };
+
+  /// For the timekeeper: false when nothing is armed.
+  bool expire(firing which) {
+    timer* due = nullptr;
+    {
+      const std::lock_guard lock(mutex_);
+      if (armed_.empty()) return false;
+      const auto place = which == firing::oldest ? armed_.begin() : armed_.end() - 1;
+      due = *place;
+      armed_.erase(place);
+    }
+    due->outcome = timer::state::expired;
+    if (job* const item = due->fire(*due)) submit(*item);
+    return true;
+  }
+
+  [[nodiscard]] bool is_idle() const noexcept { return armed_.empty(); }
+
+  model::event something_ready{model::event::reset::by_waiter};
+  model::event something_armed{model::event::reset::by_waiter};
+
+ private:
+  std::mutex mutex_;
+  std::vector<timer*> arming_;
+  std::vector<timer*> armed_;
+  std::array<model::atomic<job*>, 2> ready_{nullptr, nullptr};
+};
+
+}  // namespace magpie::detail
