@@ -81,6 +81,8 @@ void child_tasks::launch(task_state_base& state, const spawn_options& options) {
     delete added;
     throw;
   }
+  if (core_.is_closing()) [[unlikely]]
+    static_cast<void>(state.pass_on(state, nullptr));
   core_.jobs.submit(state);
 }
 

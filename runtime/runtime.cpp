@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <magpie/asymmetric_fence.hpp>
 #include <magpie/check.hpp>
 #include <magpie/errors.hpp>
 #include <mutex>
@@ -101,9 +100,7 @@ runtime_core::runtime_core(const runtime_options& settings)
 runtime_core::~runtime_core() {
   MAGPIE_CHECK(jobs.worker_here() == nullptr,
                "a runtime to be destroyed on a thread that is not one of its workers");
-  for (const any_task_handle& each : find_tasks([](task_state_base&) { return true; })) {
-    each.cancel();
-  }
+  cancel_all(cancelled_before::cancelled_again, {});
   jobs.flush_timers();
   if (!drain(time_point::max())) {
     std::fprintf(stderr, "%s", shutdown_report{.stragglers = list_tasks()}.text().c_str());
@@ -116,17 +113,16 @@ runtime_core::~runtime_core() {
 
 void runtime_core::request_shutdown() {
   tasks.refuse_outside();
-  // Who adds a task from outside publishes it and then looks whether that is refused by now: either
-  // it is found here, or it is found out there. Its fence is the light one.
-  asymmetric_fence::heavy();
-  const auto was_not_asked = [](task_state_base& each) { return each.cancelling() == 0; };
-  for (const any_task_handle& each : find_tasks(was_not_asked)) each.cancel("shutdown");
+  cancel_all(cancelled_before::spared, "shutdown");
 }
 
-bool runtime_core::may_have_been_missed() const noexcept {
-  if (jobs.worker_here() != nullptr) return false;
-  asymmetric_fence::light();
-  return tasks.refuses_outside();
+void runtime_core::cancel_all(cancelled_before which, std::string_view reason) {
+  is_closing_.store(true, std::memory_order_relaxed);
+  asymmetric_fence::heavy();
+  const auto is_wanted = [which](task_state_base& each) {
+    return which == cancelled_before::cancelled_again || each.cancelling() == 0;
+  };
+  for (const any_task_handle& each : find_tasks(is_wanted)) each.cancel(reason);
 }
 
 shutdown_report runtime_core::shut_down(time_point deadline) {

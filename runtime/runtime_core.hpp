@@ -8,6 +8,7 @@
 #include <magpie/shutdown_report.hpp>
 #include <magpie/worker.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "runtime/blocking_pool.hpp"
@@ -56,9 +57,12 @@ class runtime_core {
   [[nodiscard]] bool try_add_tasks(std::size_t count);
   /// The same; throws invalid_state.
   void add_tasks(std::size_t count);
-  /// For who has added tasks, and published them, and not submitted: whether request_shutdown() may
-  /// have looked in between.
-  [[nodiscard]] bool may_have_been_missed() const noexcept;
+  /// For whoever has published a task and not submitted it yet. True: the runtime closes, and its
+  /// request to all tasks may have missed this one, so the caller cancels it.
+  [[nodiscard]] bool is_closing() const noexcept {
+    asymmetric_fence::light();
+    return is_closing_.load(std::memory_order_relaxed);
+  }
 
   /// Any thread: no more tasks come from outside, and those that are there have been cancelled
   /// once.
@@ -92,6 +96,9 @@ class runtime_core {
   /// passed before, or nothing will ever happen.
   [[nodiscard]] bool drain(time_point deadline);
   [[noreturn]] void throw_deadlock() const;
+  enum class cancelled_before { spared, cancelled_again };
+  /// Cancels all tasks, and from now on each newcomer.
+  void cancel_all(cancelled_before which, std::string_view reason);
 
  public:
   const runtime_options options;
@@ -101,6 +108,10 @@ class runtime_core {
   blocking_pool blocking;
 
  private:
+  // false -> true once, by cancel_all(), before a heavy fence and its look at all tasks. A spawn
+  // reads it behind a light fence, after it has published its task. So either the look finds the
+  // task, or the spawn finds the runtime closing.
+  std::atomic<bool> is_closing_{false};
   // false -> true once, when shut_down() returns: what is left does not spawn any more. Relaxed:
   // who spawns after that has returned knows of it.
   std::atomic<bool> is_shut_down_{false};

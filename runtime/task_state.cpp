@@ -131,7 +131,7 @@ void task_state_base::launch(runtime_core& core, const spawn_options& options) {
     throw;
   }
   publish();
-  if (core.may_have_been_missed()) [[unlikely]]
+  if (core.is_closing()) [[unlikely]]
     static_cast<void>(pass_on(*this, nullptr));
   core.jobs.submit(*this);
 }
@@ -151,7 +151,7 @@ std::vector<task_state_base*> new_tasks::launch(runtime_core& core, const spawn_
     if (previous != nullptr) previous->next = each;
     previous = each;
   }
-  if (core.may_have_been_missed()) [[unlikely]] {
+  if (core.is_closing()) [[unlikely]] {
     for (task_state_base* const each : states_) static_cast<void>(each->pass_on(*each, nullptr));
   }
   core.jobs.submit_all(*states_.front());

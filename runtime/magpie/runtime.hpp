@@ -170,10 +170,10 @@ class runtime {
   }
 
   /// Ends all tasks, within the time: refuses what is spawned from outside from now on; cancels all
-  /// tasks that have not been asked to end, once; then waits until they have ended, with what they
-  /// do and spawn to clean up, and until the functions given to run_blocking() have returned.
-  /// Timers go on meanwhile. Returns what is left when the time is over; that stays as it is, but
-  /// cannot spawn any more.
+  /// tasks that have not been cancelled before, once, and each task that one of them spawns from
+  /// now on; then waits until they have ended, with what they do to clean up, and until the
+  /// functions given to run_blocking() have returned. Timers go on meanwhile. Returns what is left
+  /// when the time is over; that stays as it is, but cannot spawn any more.
   ///
   /// May be called again, for who is late or to wait longer. Afterwards spawn() and block_on()
   /// throw invalid_state, and destroy the task that they were given. Any thread that is not a

@@ -71,7 +71,7 @@ TEST_P(shutdown, ends_what_waits) {
   EXPECT_TRUE(runtime.all_tasks().empty());
 }
 
-TEST_P(shutdown, lets_timers_and_new_tasks_serve_the_cleaning_up) {
+TEST_P(shutdown, lets_timers_serve_the_cleaning_up) {
   std::atomic<int> cleaned{0};
   const auto late = [&]() -> magpie::task<> {
     for (int i = 0; i < 100; ++i) co_await magpie::yield();
@@ -84,14 +84,32 @@ TEST_P(shutdown, lets_timers_and_new_tasks_serve_the_cleaning_up) {
     } catch (const magpie::cancelled&) {
     }
     co_await magpie::sleep_for(1ms);
-    const auto awaited = magpie::spawn(late());
-    magpie::spawn(late());  // nobody awaits it but the shutdown
-    co_await awaited;
+    co_await late();
     ++cleaned;
   };
   ASSERT_TRUE(is_asleep(runtime.spawn(clean_up())));
   EXPECT_TRUE(runtime.shutdown(ample).is_complete());
-  EXPECT_EQ(cleaned, 3);
+  EXPECT_EQ(cleaned, 2);
+}
+
+// Rule 97.
+TEST_P(shutdown, cancels_each_task_that_is_spawned_meanwhile) {
+  std::vector<magpie::task_handle<int>> newcomers;
+  const auto clean_up = [&]() -> magpie::task<> {
+    try {
+      co_await magpie::sleep_for(1000h);
+    } catch (const magpie::cancelled&) {
+    }
+    newcomers.push_back(magpie::spawn(hold(counted(1))));
+    std::vector<magpie::task<int>> bodies;
+    for (int i = 0; i < 3; ++i) bodies.push_back(hold(counted(1)));
+    for (auto& each : magpie::spawn_many(std::move(bodies))) newcomers.push_back(std::move(each));
+  };
+  ASSERT_TRUE(is_asleep(runtime.spawn(clean_up())));
+  EXPECT_TRUE(runtime.shutdown(ample).is_complete());
+  ASSERT_EQ(newcomers.size(), 4U);
+  for (const auto& each : newcomers) EXPECT_TRUE(each.cancelled());
+  EXPECT_EQ(counted::alive(), 0);
 }
 
 TEST_P(shutdown, runs_done_callbacks) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <filesystem>
+#include <iostream>
 #include <iterator>
 #include <magpie/magpie.hpp>
 #include <optional>
@@ -21,6 +22,10 @@ namespace {
 using namespace std::chrono_literals;
 using magpie::test::counted;
 using magpie::test::eventually;
+
+// Each end takes less than a second on a quiet machine; the test prints the longest. A task that
+// nobody cancels would sleep for much longer than this.
+constexpr magpie::duration ample = 30s;
 
 std::ptrdiff_t threads_of_process() {
   const std::filesystem::directory_iterator threads("/proc/self/task");
@@ -85,6 +90,7 @@ magpie::task<> request_end(magpie::runtime& ended, int yields) {
 TEST(shutdown_stress, at_any_moment_and_from_anywhere) {
   std::mt19937_64 random(magpie::test::announced_seed());
   const std::ptrdiff_t threads_before = threads_of_process();
+  magpie::duration longest{0};
   for (std::size_t round = magpie::test::scaled(1e4); round != 0; --round) {
     std::optional<magpie::runtime> stopped;
     stopped.emplace(magpie::runtime_options{.workers = 1 + random() % 3});
@@ -97,14 +103,16 @@ TEST(shutdown_stress, at_any_moment_and_from_anywhere) {
     while (magpie::clock::now() < stop_at) std::this_thread::yield();
     const auto begin = magpie::clock::now();
     if (from != 2) {
-      const magpie::shutdown_report left = stopped->shutdown(1s);
+      const magpie::shutdown_report left = stopped->shutdown(ample);
       EXPECT_TRUE(left.is_complete()) << left.text();
     }
     stopped.reset();
-    EXPECT_LT(magpie::clock::now() - begin, 1s);
+    longest = std::max(longest, magpie::clock::now() - begin);
+    ASSERT_LT(longest, ample);
     ASSERT_EQ(counted::alive(), 0);
     ASSERT_TRUE(eventually([&] { return threads_of_process() == threads_before; }));
   }
+  std::cout << "the longest end took " << longest / 1us << " us" << std::endl;
 }
 
 }  // namespace

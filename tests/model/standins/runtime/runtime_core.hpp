@@ -47,7 +47,7 @@ class runtime_core {
   static void visit(runtime_identity, const std::function<void(runtime_core&)>&) {}
   [[nodiscard]] bool try_add_tasks(std::size_t count) { return tasks.add_from_outside(count); }
   void add_tasks(std::size_t count) { static_cast<void>(try_add_tasks(count)); }
-  [[nodiscard]] bool may_have_been_missed() const noexcept { return false; }
+  [[nodiscard]] bool is_closing() const noexcept { return false; }
 
   const runtime_identity identity{1};
   task_count tasks;
