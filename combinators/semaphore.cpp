@@ -1,8 +1,8 @@
 #include <magpie/semaphore.hpp>
 
 #include <algorithm>
-#include <magpie/check.hpp>
-#include <magpie/scheduler.hpp>
+#include <magpie/detail/check.hpp>
+#include <magpie/detail/scheduler.hpp>
 #include <mutex>
 
 namespace magpie {

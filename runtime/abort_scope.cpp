@@ -1,4 +1,4 @@
-#include <magpie/abort_scope.hpp>
+#include <magpie/detail/abort_scope.hpp>
 
 #include <mutex>
 

@@ -1,10 +1,10 @@
-#include <magpie/cancel_scope.hpp>
+#include <magpie/detail/cancel_scope.hpp>
 
 #include <algorithm>
 #include <bit>
+#include <magpie/detail/join.hpp>
+#include <magpie/detail/task_state.hpp>
 #include <magpie/errors.hpp>
-#include <magpie/join.hpp>
-#include <magpie/task_state.hpp>
 #include <mutex>
 #include <thread>
 #include <utility>

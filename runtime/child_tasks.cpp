@@ -1,7 +1,7 @@
-#include <magpie/child_tasks.hpp>
+#include <magpie/detail/child_tasks.hpp>
 
+#include <magpie/detail/frame_pool.hpp>
 #include <magpie/errors.hpp>
-#include <magpie/frame_pool.hpp>
 #include <mutex>
 #include <new>
 #include <utility>

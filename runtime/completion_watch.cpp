@@ -1,13 +1,13 @@
-#include <magpie/completion_watch.hpp>
+#include <magpie/detail/completion_watch.hpp>
 
 #include <algorithm>
 #include <bit>
 #include <cstdint>
-#include <magpie/check.hpp>
-#include <magpie/frame_pool.hpp>
-#include <magpie/scheduler.hpp>
-#include <magpie/spin_lock.hpp>
-#include <magpie/timer.hpp>
+#include <magpie/detail/check.hpp>
+#include <magpie/detail/frame_pool.hpp>
+#include <magpie/detail/scheduler.hpp>
+#include <magpie/detail/spin_lock.hpp>
+#include <magpie/detail/timer.hpp>
 #include <mutex>
 #include <new>
 #include <thread>

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <list>
-#include <magpie/job.hpp>
+#include <magpie/detail/job.hpp>
 #include <magpie/task_handle.hpp>
 #include <mutex>
 

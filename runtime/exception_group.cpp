@@ -1,7 +1,7 @@
 #include <magpie/exception_group.hpp>
 
+#include <magpie/detail/resumption.hpp>
 #include <magpie/errors.hpp>
-#include <magpie/resumption.hpp>
 #include <string>
 #include <utility>
 

@@ -1,4 +1,4 @@
-#include <magpie/join.hpp>
+#include <magpie/detail/join.hpp>
 
 namespace magpie::detail {
 

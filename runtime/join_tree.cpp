@@ -1,7 +1,7 @@
-#include <magpie/join_tree.hpp>
+#include <magpie/detail/join_tree.hpp>
 
 #include <algorithm>
-#include <magpie/frame_pool.hpp>
+#include <magpie/detail/frame_pool.hpp>
 #include <new>
 
 namespace magpie::detail {

@@ -1,4 +1,4 @@
-#include <magpie/leaf_wait.hpp>
+#include <magpie/detail/leaf_wait.hpp>
 
 #include <mutex>
 

@@ -1,6 +1,6 @@
 #include "runtime/registry.hpp"
 
-#include <magpie/asymmetric_fence.hpp>
+#include <magpie/detail/asymmetric_fence.hpp>
 
 namespace magpie::detail {
 

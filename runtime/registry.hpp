@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <magpie/clock.hpp>
-#include <magpie/worker.hpp>
+#include <magpie/detail/worker.hpp>
 #include <mutex>
 
 namespace magpie::detail {

@@ -1,6 +1,6 @@
 #include <magpie/run_blocking.hpp>
 
-#include <magpie/scheduler.hpp>
+#include <magpie/detail/scheduler.hpp>
 
 #include "runtime/blocking_pool.hpp"
 #include "runtime/local_values.hpp"

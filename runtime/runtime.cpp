@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <magpie/check.hpp>
+#include <magpie/detail/check.hpp>
 #include <magpie/errors.hpp>
 #include <mutex>
 #include <string>

@@ -3,10 +3,10 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <magpie/detail/scheduler.hpp>
+#include <magpie/detail/worker.hpp>
 #include <magpie/runtime.hpp>
-#include <magpie/scheduler.hpp>
 #include <magpie/shutdown_report.hpp>
-#include <magpie/worker.hpp>
 #include <string>
 #include <string_view>
 #include <vector>

@@ -1,7 +1,7 @@
 #include <magpie/sleep.hpp>
 
+#include <magpie/detail/scheduler.hpp>
 #include <magpie/errors.hpp>
-#include <magpie/scheduler.hpp>
 
 namespace magpie::detail {
 

@@ -1,7 +1,7 @@
-#include <magpie/task_state.hpp>
+#include <magpie/detail/task_state.hpp>
 
+#include <magpie/detail/futex.hpp>
 #include <magpie/errors.hpp>
-#include <magpie/futex.hpp>
 #include <memory>
 #include <mutex>
 #include <thread>

@@ -1,9 +1,9 @@
-#include <magpie/wait_description.hpp>
+#include <magpie/detail/wait_description.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <magpie/task_state.hpp>
+#include <magpie/detail/task_state.hpp>
 
 namespace magpie::detail {
 

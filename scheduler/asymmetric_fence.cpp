@@ -1,12 +1,12 @@
-#include <magpie/asymmetric_fence.hpp>
+#include <magpie/detail/asymmetric_fence.hpp>
 
 #include <linux/membarrier.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <magpie/check.hpp>
-#include <magpie/sanitizers.hpp>
-#include <magpie/sync.hpp>
+#include <magpie/detail/check.hpp>
+#include <magpie/detail/sanitizers.hpp>
+#include <magpie/detail/sync.hpp>
 #include <thread>
 
 namespace magpie::detail {

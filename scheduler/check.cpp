@@ -1,4 +1,4 @@
-#include <magpie/check.hpp>
+#include <magpie/detail/check.hpp>
 
 #include <cstdio>
 #include <cstdlib>

@@ -4,8 +4,8 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <magpie/spin_lock.hpp>
-#include <magpie/this_thread.hpp>
+#include <magpie/detail/spin_lock.hpp>
+#include <magpie/detail/this_thread.hpp>
 #include <mutex>
 #include <new>
 #include <type_traits>

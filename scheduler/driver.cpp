@@ -1,7 +1,7 @@
 #include "scheduler/driver.hpp"
 
 #include <algorithm>
-#include <magpie/check.hpp>
+#include <magpie/detail/check.hpp>
 #include <new>
 #include <utility>
 

@@ -4,8 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <magpie/scheduler.hpp>
-#include <magpie/this_thread.hpp>
+#include <magpie/detail/scheduler.hpp>
+#include <magpie/detail/this_thread.hpp>
 #include <random>
 #include <vector>
 

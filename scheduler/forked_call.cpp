@@ -1,6 +1,6 @@
-#include <magpie/forked_call.hpp>
+#include <magpie/detail/forked_call.hpp>
 
-#include <magpie/futex.hpp>
+#include <magpie/detail/futex.hpp>
 
 namespace magpie::detail {
 

@@ -1,4 +1,4 @@
-#include <magpie/frame_pool.hpp>
+#include <magpie/detail/frame_pool.hpp>
 
 #include <algorithm>
 #include <array>

@@ -1,4 +1,4 @@
-#include <magpie/futex.hpp>
+#include <magpie/detail/futex.hpp>
 
 #include <linux/futex.h>
 #include <sys/syscall.h>
@@ -6,7 +6,7 @@
 
 #include <cerrno>
 #include <ctime>
-#include <magpie/check.hpp>
+#include <magpie/detail/check.hpp>
 
 namespace magpie::detail {
 

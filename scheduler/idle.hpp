@@ -2,8 +2,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <magpie/idle_word.hpp>
-#include <magpie/sync.hpp>
+#include <magpie/detail/idle_word.hpp>
+#include <magpie/detail/sync.hpp>
 #include <mutex>
 #include <vector>
 

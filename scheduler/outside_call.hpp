@@ -1,6 +1,6 @@
 #pragma once
 
-#include <magpie/this_thread.hpp>
+#include <magpie/detail/this_thread.hpp>
 
 namespace magpie::detail {
 

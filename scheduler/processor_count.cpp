@@ -6,7 +6,7 @@
 #include <cmath>
 #include <fstream>
 #include <iterator>
-#include <magpie/scheduler.hpp>
+#include <magpie/detail/scheduler.hpp>
 #include <sstream>
 #include <string>
 #include <thread>

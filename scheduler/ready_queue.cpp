@@ -5,7 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
-#include <magpie/spin_lock.hpp>
+#include <magpie/detail/spin_lock.hpp>
 #include <mutex>
 #include <new>
 

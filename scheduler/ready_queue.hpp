@@ -1,7 +1,7 @@
 #pragma once
 
 #include <cstddef>
-#include <magpie/job.hpp>
+#include <magpie/detail/job.hpp>
 #include <memory>
 
 namespace magpie::detail {

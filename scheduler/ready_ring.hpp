@@ -3,7 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <magpie/sync.hpp>
+#include <magpie/detail/sync.hpp>
 
 namespace magpie::detail {
 

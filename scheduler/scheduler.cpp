@@ -1,8 +1,8 @@
-#include <magpie/scheduler.hpp>
+#include <magpie/detail/scheduler.hpp>
 
 #include <algorithm>
 #include <array>
-#include <magpie/asymmetric_fence.hpp>
+#include <magpie/detail/asymmetric_fence.hpp>
 #include <utility>
 
 #include "scheduler/outside_call.hpp"

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <magpie/slot_pool.hpp>
+#include <magpie/detail/slot_pool.hpp>
 
 #include "scheduler/depot.hpp"
 

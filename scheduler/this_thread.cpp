@@ -1,4 +1,4 @@
-#include <magpie/this_thread.hpp>
+#include <magpie/detail/this_thread.hpp>
 
 #include <memory>
 #include <mutex>

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <functional>
-#include <magpie/this_thread.hpp>
+#include <magpie/detail/this_thread.hpp>
 
 namespace magpie::detail {
 

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 #include <limits>
-#include <magpie/futex.hpp>
+#include <magpie/detail/futex.hpp>
 
 namespace magpie::detail {
 

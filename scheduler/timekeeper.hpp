@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <magpie/clock.hpp>
-#include <magpie/timer.hpp>
+#include <magpie/detail/timer.hpp>
 #include <mutex>
 #include <thread>
 

@@ -1,7 +1,7 @@
 #include "scheduler/timer_wheel.hpp"
 
 #include <bit>
-#include <magpie/check.hpp>
+#include <magpie/detail/check.hpp>
 #include <utility>
 
 namespace magpie::detail {

@@ -3,7 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <magpie/timer_node.hpp>
+#include <magpie/detail/timer_node.hpp>
 #include <optional>
 
 namespace magpie::detail {

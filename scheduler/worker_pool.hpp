@@ -1,8 +1,8 @@
 #pragma once
 
 #include <deque>
-#include <magpie/futex.hpp>
-#include <magpie/scheduler.hpp>
+#include <magpie/detail/futex.hpp>
+#include <magpie/detail/scheduler.hpp>
 #include <memory>
 #include <vector>
 

@@ -5,8 +5,8 @@
 
 #include <algorithm>
 #include <ctime>
-#include <magpie/forked_call.hpp>
-#include <magpie/pause.hpp>
+#include <magpie/detail/forked_call.hpp>
+#include <magpie/detail/pause.hpp>
 #include <string>
 
 #include "scheduler/processor_count.hpp"

@@ -3,9 +3,9 @@
 #include <atomic>
 #include <coroutine>
 #include <cstdint>
-#include <magpie/resumption.hpp>
-#include <magpie/scheduler.hpp>
-#include <magpie/worker.hpp>
+#include <magpie/detail/resumption.hpp>
+#include <magpie/detail/scheduler.hpp>
+#include <magpie/detail/worker.hpp>
 
 namespace bench {
 

@@ -1,8 +1,8 @@
 #include <magpie/magpie.hpp>
 
 #include <deque>
-#include <magpie/scheduler.hpp>
-#include <magpie/timer.hpp>
+#include <magpie/detail/scheduler.hpp>
+#include <magpie/detail/timer.hpp>
 
 #include "support/program.hpp"
 

@@ -4,10 +4,10 @@
 #include <coroutine>
 #include <cstddef>
 #include <magpie/clock.hpp>
-#include <magpie/completion_watch.hpp>
+#include <magpie/detail/completion_watch.hpp>
+#include <magpie/detail/task_ranges.hpp>
 #include <magpie/errors.hpp>
 #include <magpie/task_handle.hpp>
-#include <magpie/task_ranges.hpp>
 #include <optional>
 #include <ranges>
 #include <utility>

@@ -4,8 +4,8 @@
 #include <deque>
 #include <iterator>
 #include <magpie/clock.hpp>
+#include <magpie/detail/limited_run.hpp>
 #include <magpie/gather.hpp>
-#include <magpie/limited_run.hpp>
 #include <magpie/sleep.hpp>
 #include <magpie/task.hpp>
 #include <ranges>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <magpie/contest.hpp>
+#include <magpie/detail/contest.hpp>
 #include <magpie/exception_group.hpp>
 #include <magpie/task.hpp>
 #include <utility>

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <functional>
 #include <magpie/clock.hpp>
-#include <magpie/contest.hpp>
+#include <magpie/detail/contest.hpp>
 #include <magpie/exception_group.hpp>
 #include <magpie/gather.hpp>
 #include <magpie/sleep.hpp>

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <cstddef>
-#include <magpie/limited_run.hpp>
+#include <magpie/detail/limited_run.hpp>
 #include <ranges>
 #include <utility>
 

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <cstddef>
-#include <magpie/limited_run.hpp>
+#include <magpie/detail/limited_run.hpp>
 #include <magpie/rate_limiter.hpp>
 #include <magpie/semaphore.hpp>
 #include <magpie/timeout.hpp>

@@ -11,7 +11,6 @@
 #include <magpie/exception_group.hpp>
 #include <magpie/first_success.hpp>
 #include <magpie/frame_statistics.hpp>
-#include <magpie/function_view.hpp>
 #include <magpie/future.hpp>
 #include <magpie/gather.hpp>
 #include <magpie/hedge.hpp>
@@ -27,7 +26,9 @@
 #include <magpie/runtime.hpp>
 #include <magpie/semaphore.hpp>
 #include <magpie/shield.hpp>
+#include <magpie/shutdown_report.hpp>
 #include <magpie/sleep.hpp>
+#include <magpie/statistics.hpp>
 #include <magpie/stop_token.hpp>
 #include <magpie/task.hpp>
 #include <magpie/task_group.hpp>

@@ -4,9 +4,9 @@
 #include <deque>
 #include <exception>
 #include <functional>
-#include <magpie/limited_run.hpp>
+#include <magpie/detail/limited_run.hpp>
+#include <magpie/detail/result_slot.hpp>
 #include <magpie/outcome.hpp>
-#include <magpie/result_slot.hpp>
 #include <magpie/runtime.hpp>
 #include <magpie/semaphore.hpp>
 #include <magpie/task.hpp>

@@ -6,8 +6,8 @@
 #include <exception>
 #include <functional>
 #include <magpie/clock.hpp>
+#include <magpie/detail/function_view.hpp>
 #include <magpie/errors.hpp>
-#include <magpie/function_view.hpp>
 #include <magpie/sleep.hpp>
 #include <magpie/task.hpp>
 #include <magpie/timeout.hpp>

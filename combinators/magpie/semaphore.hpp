@@ -3,8 +3,8 @@
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
-#include <magpie/leaf_wait.hpp>
-#include <magpie/spin_lock.hpp>
+#include <magpie/detail/leaf_wait.hpp>
+#include <magpie/detail/spin_lock.hpp>
 #include <optional>
 #include <utility>
 

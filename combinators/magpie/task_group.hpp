@@ -2,14 +2,14 @@
 
 #include <exception>
 #include <functional>
-#include <magpie/abort_scope.hpp>
-#include <magpie/child_tasks.hpp>
+#include <magpie/detail/abort_scope.hpp>
+#include <magpie/detail/child_tasks.hpp>
+#include <magpie/detail/result_slot.hpp>
+#include <magpie/detail/task_state.hpp>
 #include <magpie/errors.hpp>
 #include <magpie/exception_group.hpp>
-#include <magpie/result_slot.hpp>
 #include <magpie/task.hpp>
 #include <magpie/task_handle.hpp>
-#include <magpie/task_state.hpp>
 #include <memory>
 #include <type_traits>
 #include <utility>

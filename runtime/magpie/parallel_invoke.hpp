@@ -2,9 +2,9 @@
 
 #include <exception>
 #include <functional>
-#include <magpie/forked_call.hpp>
-#include <magpie/result_slot.hpp>
-#include <magpie/resumption.hpp>
+#include <magpie/detail/forked_call.hpp>
+#include <magpie/detail/result_slot.hpp>
+#include <magpie/detail/resumption.hpp>
 #include <memory>
 #include <tuple>
 #include <type_traits>

@@ -4,10 +4,10 @@
 #include <coroutine>
 #include <exception>
 #include <functional>
-#include <magpie/frame_pool.hpp>
-#include <magpie/leaf_wait.hpp>
-#include <magpie/result_slot.hpp>
-#include <magpie/task_state.hpp>
+#include <magpie/detail/frame_pool.hpp>
+#include <magpie/detail/leaf_wait.hpp>
+#include <magpie/detail/result_slot.hpp>
+#include <magpie/detail/task_state.hpp>
 #include <memory>
 #include <stop_token>
 #include <type_traits>

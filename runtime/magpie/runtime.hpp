@@ -4,11 +4,11 @@
 #include <cstdint>
 #include <functional>
 #include <magpie/clock.hpp>
+#include <magpie/detail/task_state.hpp>
 #include <magpie/shutdown_report.hpp>
 #include <magpie/statistics.hpp>
 #include <magpie/task.hpp>
 #include <magpie/task_handle.hpp>
-#include <magpie/task_state.hpp>
 #include <memory>
 #include <optional>
 #include <string_view>

@@ -2,8 +2,8 @@
 
 #include <coroutine>
 #include <magpie/clock.hpp>
-#include <magpie/leaf_wait.hpp>
-#include <magpie/timer.hpp>
+#include <magpie/detail/leaf_wait.hpp>
+#include <magpie/detail/timer.hpp>
 
 namespace magpie {
 

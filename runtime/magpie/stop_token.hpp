@@ -3,11 +3,11 @@
 #include <coroutine>
 #include <cstdint>
 #include <functional>
-#include <magpie/abort_scope.hpp>
-#include <magpie/awaited_body.hpp>
-#include <magpie/cancel_scope.hpp>
+#include <magpie/detail/abort_scope.hpp>
+#include <magpie/detail/awaited_body.hpp>
+#include <magpie/detail/cancel_scope.hpp>
+#include <magpie/detail/leaf_wait.hpp>
 #include <magpie/errors.hpp>
-#include <magpie/leaf_wait.hpp>
 #include <magpie/task.hpp>
 #include <memory>
 #include <optional>

@@ -3,9 +3,9 @@
 #include <coroutine>
 #include <cstddef>
 #include <exception>
-#include <magpie/frame_pool.hpp>
-#include <magpie/join.hpp>
-#include <magpie/result_slot.hpp>
+#include <magpie/detail/frame_pool.hpp>
+#include <magpie/detail/join.hpp>
+#include <magpie/detail/result_slot.hpp>
 #include <memory>
 #include <type_traits>
 #include <utility>

@@ -2,11 +2,11 @@
 
 #include <coroutine>
 #include <exception>
-#include <magpie/check.hpp>
+#include <magpie/detail/check.hpp>
+#include <magpie/detail/leaf_wait.hpp>
+#include <magpie/detail/task_state.hpp>
 #include <magpie/errors.hpp>
-#include <magpie/leaf_wait.hpp>
 #include <magpie/task.hpp>
-#include <magpie/task_state.hpp>
 #include <string>
 #include <string_view>
 #include <type_traits>

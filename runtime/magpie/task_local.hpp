@@ -1,7 +1,7 @@
 #pragma once
 
 #include <cstdint>
-#include <magpie/task_state.hpp>
+#include <magpie/detail/task_state.hpp>
 #include <memory>
 #include <type_traits>
 #include <utility>

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <coroutine>
-#include <magpie/resumption.hpp>
+#include <magpie/detail/resumption.hpp>
 
 namespace magpie {
 

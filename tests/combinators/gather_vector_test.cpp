@@ -6,10 +6,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <magpie/detail/worker.hpp>
 #include <magpie/frame_statistics.hpp>
 #include <magpie/gather.hpp>
 #include <magpie/magpie.hpp>
-#include <magpie/worker.hpp>
 #include <numeric>
 #include <optional>
 #include <random>

@@ -43,6 +43,13 @@ case $kind in
     # moodycamel stays inside the library: neither a header nor the package may ask for it.
     if grep -rIil concurrentqueue "$prefix"; then fail "the installed files above name moodycamel"; fi
     if grep -rIlF -e "$SOURCE" -e "$BUILD" "$prefix"; then fail "the files above name this tree"; fi
+    # A user who lists include/magpie sees what users include, and nothing else.
+    for header in "$prefix"/include/magpie/*; do
+      name=$(basename "$header")
+      [[ $name == detail || $name == magpie.hpp ]] ||
+        grep -qxF "#include <magpie/$name>" "$prefix/include/magpie/magpie.hpp" ||
+        fail "<magpie/magpie.hpp> does not include $name: a header for users, or one for detail/?"
+    done
     ;;
   find_package)
     copy_project

@@ -3,7 +3,9 @@
 #   1  scheduler <- runtime <- combinators: nothing includes a layer above its own
 #   2  <magpie/x.hpp> is public; a public header includes no private one, for it gets installed alone
 #   3  "layer/x.hpp" is private to that layer and its tests; no other spelling reaches a private header
-#   4  moodycamel's header is included by one .cpp of the scheduler and nowhere else, but for what is
+#   4  <magpie/detail/x.hpp> is nobody's to include but the library's and its own tests': no page,
+#      example or install test shows it
+#   5  moodycamel's header is included by one .cpp of the scheduler and nowhere else, but for what is
 #      measured beside magpie
 # Then each rule is broken on purpose in a scratch tree, to see that this test would notice.
 set -euo pipefail
@@ -11,7 +13,7 @@ set -euo pipefail
 # check ROOT: prints one line for each violation.
 check() {
   cd "$1"
-  find scheduler runtime combinators tests examples benchmarks -name '*.[ch]pp' 2>/dev/null |
+  find . -path ./build -prune -o \( -name '*.[ch]pp' -o -name '*.md' \) -printf '%P\n' |
     LC_ALL=C sort | xargs awk '
     function rank(layer) { return index("scheduler runtime combinators", layer) }
     function exists(path, line, found) {
@@ -26,7 +28,9 @@ check() {
       in_tests = part[1] == "tests"
       layer = in_tests ? part[2] : part[1]
       if (layer !~ /^(scheduler|runtime|combinators)$/) layer = ""
+      is_page = FILENAME ~ /\.md$/
       is_public = !in_tests && layer != "" && part[2] == "magpie"
+      is_for_users = is_page || part[1] == "examples" || part[1] "/" part[2] == "tests/install"
     }
     !match($0, /^[ \t]*#[ \t]*include[ \t]*[<"][^>"]+[>"]/) { next }
     {
@@ -36,7 +40,9 @@ check() {
       path = substr(form, 2, length(form) - 2)
       split(path, piece, "/")
 
-      if (path ~ /concurrentqueue/) {
+      if (is_for_users && path ~ /^magpie\/detail\//) report("a header that is not for users")
+      else if (is_page) next
+      else if (path ~ /concurrentqueue/) {
         if (part[1] == "benchmarks") next
         if (layer != "scheduler" || in_tests || FILENAME !~ /\.cpp$/) report("moodycamel outside the scheduler")
         else if (moodycamel++) report("moodycamel in a second file")
@@ -67,9 +73,12 @@ fi
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-mkdir -p "$scratch"/{scheduler,runtime,combinators}/magpie "$scratch"/{tests/{scheduler,runtime},examples}
+mkdir -p "$scratch"/{scheduler,runtime,combinators}/magpie/detail
+mkdir -p "$scratch"/{tests/{scheduler,runtime,install},examples,docs}
 touch "$scratch"/scheduler/{magpie/clock.hpp,worker.hpp} "$scratch"/runtime/{magpie/task.hpp,frame.hpp}
+touch "$scratch"/runtime/magpie/detail/join.hpp
 echo '#include <concurrentqueue.h>' >"$scratch/scheduler/lane.cpp"
+echo '#include <magpie/detail/join.hpp>' >"$scratch/tests/runtime/join_test.cpp"
 if [[ -n $(check "$scratch") ]]; then
   echo "a tree without violations is refused"
   exit 1
@@ -98,6 +107,10 @@ refused runtime/bad.cpp '"frame.hpp"' 'a private header is spelled "layer/x.hpp"
 refused runtime/bad.cpp '<frame.hpp>' 'a private header is spelled "layer/x.hpp"'
 refused runtime/bad.cpp '<runtime/frame.hpp>' 'a private header is spelled "layer/x.hpp"'
 refused examples/bad.cpp '"../runtime/frame.hpp"' 'no path may climb'
+refused examples/bad.cpp '<magpie/detail/join.hpp>' 'a header that is not for users'
+refused tests/install/bad.cpp '<magpie/detail/join.hpp>' 'a header that is not for users'
+refused docs/bad.md '<magpie/detail/join.hpp>' 'a header that is not for users'
+refused runtime/bad.cpp '<magpie/join.hpp>' 'no such public header'
 refused runtime/bad.cpp '<concurrentqueue/concurrentqueue.h>' 'moodycamel outside the scheduler'
 refused scheduler/bad.hpp '<concurrentqueue.h>' 'moodycamel outside the scheduler'
 refused scheduler/more.cpp '<concurrentqueue.h>' 'moodycamel in a second file'

@@ -4,9 +4,9 @@
 
 #include "instrumented.hpp"
 // Behind it: the code that is checked.
+#include <magpie/detail/join.hpp>
+#include <magpie/detail/task_state.hpp>
 #include <magpie/errors.hpp>
-#include <magpie/join.hpp>
-#include <magpie/task_state.hpp>
 // The one static is an atomic, the number of the next round, which nobody asks for here. It would
 // outlive the execution, which relacy's must not.
 #define static

@@ -4,9 +4,9 @@
 
 #include "instrumented.hpp"
 // Behind it: the code that is checked.
+#include <magpie/detail/join.hpp>
+#include <magpie/detail/task_state.hpp>
 #include <magpie/errors.hpp>
-#include <magpie/join.hpp>
-#include <magpie/task_state.hpp>
 
 #include "runtime/local_values.hpp"
 #include "runtime/runtime_core.hpp"

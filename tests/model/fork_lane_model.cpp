@@ -4,7 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <initializer_list>
-#include <magpie/fork_lane.hpp>
+#include <magpie/detail/fork_lane.hpp>
 #include <string>
 #include <string_view>
 #include <utility>

@@ -3,7 +3,7 @@
 
 #include <array>
 #include <cstddef>
-#include <magpie/fork_lane.hpp>
+#include <magpie/detail/fork_lane.hpp>
 
 #include "relacy_sync.hpp"
 #include "scheduler/idle.hpp"

@@ -4,7 +4,7 @@
 
 #include "instrumented.hpp"
 // Behind it: the code that is checked.
-#include <magpie/join.hpp>
+#include <magpie/detail/join.hpp>
 #include <magpie/task.hpp>
 
 #include "runtime/join.cpp"

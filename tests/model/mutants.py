@@ -28,7 +28,7 @@ class Mutant:
 
 
 def fork_lane(name, *texts):
-    return Mutant("fork_lane_model", "scheduler/magpie/fork_lane.hpp", name,
+    return Mutant("fork_lane_model", "scheduler/magpie/detail/fork_lane.hpp", name,
                   tuple(zip(texts[::2], texts[1::2], strict=True)))
 
 
@@ -450,11 +450,11 @@ MUTANTS = [
     idle("notify wants two sleepers",
          "return word < 0;",
          "return word < -1;",
-         file="scheduler/magpie/idle_word.hpp"),
+         file="scheduler/magpie/detail/idle_word.hpp"),
     idle("nobody searches when few sleep",
          "return (word + one_searching - 1) >> 32;",
          "return word >> 32;",
-         file="scheduler/magpie/idle_word.hpp"),
+         file="scheduler/magpie/detail/idle_word.hpp"),
     idle("park has no fence",
          "    Sync::heavy_fence();\n    return !has_work()",
          "    return !has_work()"),
@@ -722,11 +722,11 @@ MUTANTS = [
     join("join: the last child does not look for takings",
          "takings_ == 0 && parent_.is_awaiter()",
          "parent_.is_awaiter()",
-         file="runtime/magpie/join.hpp"),
+         file="runtime/magpie/detail/join.hpp"),
     join("join: a join below a join is taken for one whose parent awaits",
          "takings_ == 0 && parent_.is_awaiter()",
          "takings_ == 0",
-         file="runtime/magpie/join.hpp"),
+         file="runtime/magpie/detail/join.hpp"),
     join("join: a child that does not find the rest goes on with it",
          "  if (unforked != fork_lane::pop_if_result::popped) [[unlikely]]\n"
          "    return earlier_child_ended_slowly(here, unforked);\n",
@@ -747,12 +747,12 @@ MUTANTS = [
          "      if (forked != fork_lane::push_result::calm) [[unlikely]]\n"
          "        return run_after_settling(here, forked, first);\n",
          "      static_cast<void>(forked);\n",
-         file="runtime/magpie/join.hpp"),
+         file="runtime/magpie/detail/join.hpp"),
     join("join: the rest is not settled later",
          "      if (forked != fork_lane::push_result::calm) [[unlikely]]\n"
          "        return run_after_settling(here, forked, child);\n",
          "      static_cast<void>(forked);\n",
-         file="runtime/magpie/join.hpp"),
+         file="runtime/magpie/detail/join.hpp"),
     join("join: the next child is read after the rest was offered",
          "    const std::uintptr_t child = children_[next_];\n"
          "    if (++next_ != count_) {\n"
@@ -761,7 +761,7 @@ MUTANTS = [
          "    if (++next_ != count_) {\n"
          "      const auto forked = here.fork(*this);\n"
          "      child = children_[next_ - 1];\n",
-         file="runtime/magpie/join.hpp"),
+         file="runtime/magpie/detail/join.hpp"),
     join("join: the next child is counted after the rest was offered",
          "    if (++next_ != count_) {\n"
          "      const auto forked = here.fork(*this);\n",
@@ -769,23 +769,23 @@ MUTANTS = [
          "      --next_;\n"
          "      const auto forked = here.fork(*this);\n"
          "      ++next_;\n",
-         file="runtime/magpie/join.hpp"),
+         file="runtime/magpie/detail/join.hpp"),
     join("join: the first child is in the rest",
          "    next_ = 1;\n",
          "    next_ = 0;\n",
-         file="runtime/magpie/join.hpp"),
+         file="runtime/magpie/detail/join.hpp"),
     join("join: the last child is not in the rest",
          "    if (++next_ != count_) {",
          "    if (++next_ + 1 != count_) {",
-         file="runtime/magpie/join.hpp"),
+         file="runtime/magpie/detail/join.hpp"),
     join("join: an only child leaves a rest",
          "    if (count != 1) {",
          "    if (count != 0) {",
-         file="runtime/magpie/join.hpp"),
+         file="runtime/magpie/detail/join.hpp"),
     join("join: the last child is an earlier one",
          "index + 1 == count_ ? continuation::child::last",
          "index == count_ ? continuation::child::last",
-         file="runtime/magpie/join.hpp"),
+         file="runtime/magpie/detail/join.hpp"),
     join("join: a thief runs in no context",
          "  here.set_context(taken.context_);\n",
          ""),
@@ -809,7 +809,7 @@ MUTANTS = [
     join("join: a failure is not noted",
          "    if (failure) [[unlikely]]\n      target.note_failure(failure);\n",
          "",
-         file="runtime/magpie/join.hpp"),
+         file="runtime/magpie/detail/join.hpp"),
     # The registry.
     registry("registry: counts go up relaxed",
              "sum.load(std::memory_order_relaxed) + count, std::memory_order_release",
@@ -956,18 +956,18 @@ MUTANTS = [
            "    around.unlock();\n",
            "    around.unlock();\n"
            "    const bool is_waiting = enter_source();\n",
-           file="runtime/magpie/leaf_wait.hpp"),
+           file="runtime/magpie/detail/leaf_wait.hpp"),
     cancel("cancel: the wait is touched after it was handed over",
            "    return is_waiting;\n",
            # Nobody comes in between without a step that others may come before.
            "    std::this_thread::yield();\n"
            "    return scope != nullptr;\n",
-           file="runtime/magpie/leaf_wait.hpp"),
+           file="runtime/magpie/detail/leaf_wait.hpp"),
     cancel("cancel: the wait enters its source and no scope",
            "    enter_scope();\n"
            "    const bool",
            "    const bool",
-           file="runtime/magpie/leaf_wait.hpp"),
+           file="runtime/magpie/detail/leaf_wait.hpp"),
     cancel("cancel: the wait enters its scope after its source",
            "    enter_scope();\n"
            "    const bool is_waiting = enter_source();\n",
@@ -975,19 +975,19 @@ MUTANTS = [
            "    const bool is_waiting = enter_source();\n"
            "    around.lock();\n"
            "    enter_scope();\n",
-           file="runtime/magpie/leaf_wait.hpp"),
+           file="runtime/magpie/detail/leaf_wait.hpp"),
     cancel("cancel: a request does not take the wait out of its source",
            "wait.is_news() && wait.withdraw()",
            "wait.is_news()",
-           file="runtime/magpie/leaf_wait.hpp"),
+           file="runtime/magpie/detail/leaf_wait.hpp"),
     cancel("cancel: a request takes the wait out and does not submit it",
            "wait.withdraw()) wait.submit_withdrawn();",
            "wait.withdraw()) return;",
-           file="runtime/magpie/leaf_wait.hpp"),
+           file="runtime/magpie/detail/leaf_wait.hpp"),
     cancel("cancel: a request submits a wait that was not there",
            "wait.is_news() && wait.withdraw()",
            "wait.is_news() && (wait.withdraw() || true)",
-           file="runtime/magpie/leaf_wait.hpp"),
+           file="runtime/magpie/detail/leaf_wait.hpp"),
     cancel("cancel: a wait does not leave its scope",
            "    leave_locked_scope();\n"
            "    return scope->requests();\n",
@@ -1066,7 +1066,7 @@ MUTANTS = [
            "return (word_.fetch_or(locked, std::memory_order_acquire) & locked) == 0;",
            "word_.fetch_or(locked, std::memory_order_acquire);\n"
            "    return true;",
-           file="runtime/magpie/cancel_scope.hpp"),
+           file="runtime/magpie/detail/cancel_scope.hpp"),
     cancel("cancel: the body ends and does not disarm",
            "  if (detail::worker::here().home().disarm(scope)) return scope.awaiter();\n",
            "",
@@ -1240,7 +1240,7 @@ MUTANTS = [
     completion("end: it is published without release",
                "store(std::uint64_t value) noexcept { word_.store(value, std::memory_order_release); }",
                "store(std::uint64_t value) noexcept { word_.store(value, std::memory_order_relaxed); }",
-               file="runtime/magpie/cancel_scope.hpp"),
+               file="runtime/magpie/detail/cancel_scope.hpp"),
     completion("end: who sees it does not acquire",
                "return (word(std::memory_order_acquire) & ended) != 0;",
                "return (word(std::memory_order_relaxed) & ended) != 0;",
@@ -1252,15 +1252,15 @@ MUTANTS = [
                "    if ((seen & (ended",
                "    const std::uint64_t seen = word(std::memory_order_relaxed);\n"
                "    if ((seen & (ended",
-               file="runtime/magpie/task_state.hpp"),
+               file="runtime/magpie/detail/task_state.hpp"),
     completion("end: a handle is dropped without release",
                "fetch_sub(reference, std::memory_order_acq_rel)",
                "fetch_sub(reference, std::memory_order_acquire)",
-               file="runtime/magpie/task_state.hpp"),
+               file="runtime/magpie/detail/task_state.hpp"),
     completion("end: the last handle is dropped without acquire",
                "fetch_sub(reference, std::memory_order_acq_rel)",
                "fetch_sub(reference, std::memory_order_release)",
-               file="runtime/magpie/task_state.hpp"),
+               file="runtime/magpie/detail/task_state.hpp"),
     completion("end: a request after it is accepted",
                "    if (has(ended)) return false;\n"
                "    ask_to_end(round);\n",
@@ -1311,7 +1311,7 @@ MUTANTS = [
     forked_call("call: the forker does not acquire its end",
                 "return state_.load(std::memory_order_acquire) == is_done_mark;",
                 "return state_.load(std::memory_order_relaxed) == is_done_mark;",
-                file="scheduler/magpie/forked_call.hpp"),
+                file="scheduler/magpie/detail/forked_call.hpp"),
     forked_call("call: its end wakes nobody",
                 "    futex_wake_one(word);\n",
                 "    static_cast<void>(word);\n"),

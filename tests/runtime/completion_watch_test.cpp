@@ -1,4 +1,4 @@
-#include <magpie/completion_watch.hpp>
+#include <magpie/detail/completion_watch.hpp>
 
 #include <gtest/gtest.h>
 

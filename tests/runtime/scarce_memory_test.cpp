@@ -2,9 +2,9 @@
 
 #include <cstddef>
 #include <cstdlib>
+#include <magpie/detail/sanitizers.hpp>
 #include <magpie/parallel_invoke.hpp>
 #include <magpie/runtime.hpp>
-#include <magpie/sanitizers.hpp>
 #include <new>
 
 #include "support/invoke_so.hpp"

@@ -1,4 +1,4 @@
-#include <magpie/wait_description.hpp>
+#include <magpie/detail/wait_description.hpp>
 
 #include <gtest/gtest.h>
 

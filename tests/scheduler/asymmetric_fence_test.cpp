@@ -1,4 +1,4 @@
-#include <magpie/asymmetric_fence.hpp>
+#include <magpie/detail/asymmetric_fence.hpp>
 
 #include <gtest/gtest.h>
 

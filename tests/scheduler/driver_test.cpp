@@ -9,9 +9,9 @@
 #include <deque>
 #include <functional>
 #include <magpie/clock.hpp>
-#include <magpie/futex.hpp>
-#include <magpie/scheduler.hpp>
-#include <magpie/worker.hpp>
+#include <magpie/detail/futex.hpp>
+#include <magpie/detail/scheduler.hpp>
+#include <magpie/detail/worker.hpp>
 #include <numeric>
 #include <random>
 #include <string>

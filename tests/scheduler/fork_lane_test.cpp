@@ -1,11 +1,11 @@
-#include <magpie/fork_lane.hpp>
+#include <magpie/detail/fork_lane.hpp>
 
 #include <gtest/gtest.h>
 
 #include <array>
 #include <atomic>
 #include <cstddef>
-#include <magpie/sync.hpp>
+#include <magpie/detail/sync.hpp>
 #include <new>
 #include <string>
 #include <thread>

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
-#include <magpie/frame_pool.hpp>
-#include <magpie/this_thread.hpp>
+#include <magpie/detail/frame_pool.hpp>
+#include <magpie/detail/this_thread.hpp>
 #include <random>
 #include <thread>
 #include <vector>

@@ -1,4 +1,4 @@
-#include <magpie/futex.hpp>
+#include <magpie/detail/futex.hpp>
 
 #include <gtest/gtest.h>
 

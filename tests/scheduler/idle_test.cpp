@@ -7,9 +7,9 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <magpie/asymmetric_fence.hpp>
-#include <magpie/futex.hpp>
-#include <magpie/idle_word.hpp>
+#include <magpie/detail/asymmetric_fence.hpp>
+#include <magpie/detail/futex.hpp>
+#include <magpie/detail/idle_word.hpp>
 #include <random>
 #include <string>
 #include <thread>

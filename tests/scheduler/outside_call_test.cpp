@@ -4,7 +4,7 @@
 #include <pthread.h>
 
 #include <atomic>
-#include <magpie/slot_pool.hpp>
+#include <magpie/detail/slot_pool.hpp>
 #include <thread>
 
 #include "support/eventually.hpp"

@@ -7,7 +7,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <magpie/scheduler.hpp>
+#include <magpie/detail/scheduler.hpp>
 #include <optional>
 #include <string>
 #include <thread>

@@ -10,10 +10,10 @@
 #include <cstdlib>
 #include <deque>
 #include <fstream>
-#include <magpie/job.hpp>
-#include <magpie/sanitizers.hpp>
-#include <magpie/scheduler.hpp>
-#include <magpie/worker.hpp>
+#include <magpie/detail/job.hpp>
+#include <magpie/detail/sanitizers.hpp>
+#include <magpie/detail/scheduler.hpp>
+#include <magpie/detail/worker.hpp>
 #include <mutex>
 #include <thread>
 #include <vector>

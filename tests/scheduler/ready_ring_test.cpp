@@ -6,7 +6,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <magpie/sync.hpp>
+#include <magpie/detail/sync.hpp>
 #include <random>
 #include <string>
 #include <thread>

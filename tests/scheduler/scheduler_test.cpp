@@ -1,4 +1,4 @@
-#include <magpie/scheduler.hpp>
+#include <magpie/detail/scheduler.hpp>
 
 #include <gtest/gtest.h>
 
@@ -8,8 +8,8 @@
 #include <cstdint>
 #include <deque>
 #include <magpie/clock.hpp>
-#include <magpie/timer.hpp>
-#include <magpie/worker.hpp>
+#include <magpie/detail/timer.hpp>
+#include <magpie/detail/worker.hpp>
 #include <memory>
 #include <random>
 #include <thread>

@@ -1,4 +1,4 @@
-#include <magpie/slot_pool.hpp>
+#include <magpie/detail/slot_pool.hpp>
 
 #include <gtest/gtest.h>
 

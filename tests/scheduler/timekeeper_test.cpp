@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <deque>
 #include <magpie/clock.hpp>
-#include <magpie/timer.hpp>
+#include <magpie/detail/timer.hpp>
 #include <numeric>
 #include <random>
 #include <thread>

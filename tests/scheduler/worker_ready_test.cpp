@@ -4,8 +4,8 @@
 #include <cstddef>
 #include <deque>
 #include <functional>
-#include <magpie/scheduler.hpp>
-#include <magpie/worker.hpp>
+#include <magpie/detail/scheduler.hpp>
+#include <magpie/detail/worker.hpp>
 #include <numeric>
 #include <vector>
 

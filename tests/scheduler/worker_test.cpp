@@ -1,12 +1,12 @@
-#include <magpie/worker.hpp>
+#include <magpie/detail/worker.hpp>
 
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <cstddef>
 #include <deque>
-#include <magpie/job.hpp>
-#include <magpie/scheduler.hpp>
+#include <magpie/detail/job.hpp>
+#include <magpie/detail/scheduler.hpp>
 
 #include "support/action.hpp"
 #include "support/eventually.hpp"

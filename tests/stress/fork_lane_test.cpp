@@ -1,11 +1,11 @@
-#include <magpie/fork_lane.hpp>
+#include <magpie/detail/fork_lane.hpp>
 
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <magpie/asymmetric_fence.hpp>
+#include <magpie/detail/asymmetric_fence.hpp>
 #include <random>
 #include <string>
 #include <thread>

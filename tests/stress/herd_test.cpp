@@ -2,7 +2,7 @@
 
 #include <cstddef>
 #include <magpie/clock.hpp>
-#include <magpie/scheduler.hpp>
+#include <magpie/detail/scheduler.hpp>
 #include <map>
 #include <string>
 

@@ -5,8 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <magpie/scheduler.hpp>
-#include <magpie/worker.hpp>
+#include <magpie/detail/scheduler.hpp>
+#include <magpie/detail/worker.hpp>
 #include <random>
 #include <string>
 

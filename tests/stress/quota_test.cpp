@@ -9,7 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
-#include <magpie/scheduler.hpp>
+#include <magpie/detail/scheduler.hpp>
 #include <optional>
 #include <sstream>
 #include <string>

@@ -3,8 +3,8 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <magpie/scheduler.hpp>
-#include <magpie/worker.hpp>
+#include <magpie/detail/scheduler.hpp>
+#include <magpie/detail/worker.hpp>
 #include <thread>
 #include <vector>
 

@@ -2,9 +2,9 @@
 
 #include <chrono>
 #include <cstddef>
+#include <magpie/detail/sanitizers.hpp>
 #include <magpie/frame_statistics.hpp>
 #include <magpie/runtime.hpp>
-#include <magpie/sanitizers.hpp>
 #include <magpie/timeout.hpp>
 
 #include "support/process_memory.hpp"

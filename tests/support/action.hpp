@@ -4,8 +4,8 @@
 #include <cstddef>
 #include <deque>
 #include <functional>
-#include <magpie/job.hpp>
-#include <magpie/worker.hpp>
+#include <magpie/detail/job.hpp>
+#include <magpie/detail/worker.hpp>
 #include <utility>
 
 #include "support/eventually.hpp"

@@ -2,8 +2,8 @@
 
 #include <atomic>
 #include <magpie/clock.hpp>
-#include <magpie/job.hpp>
-#include <magpie/timer.hpp>
+#include <magpie/detail/job.hpp>
+#include <magpie/detail/timer.hpp>
 
 #include "support/eventually.hpp"
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <magpie/sanitizers.hpp>
+#include <magpie/detail/sanitizers.hpp>
 
 // Sanitizers have an operator new of their own.
 #if !MAGPIE_ADDRESS_SANITIZER && !MAGPIE_THREAD_SANITIZER

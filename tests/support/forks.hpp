@@ -1,6 +1,6 @@
 #pragma once
 
-#include <magpie/worker.hpp>
+#include <magpie/detail/worker.hpp>
 
 namespace magpie::test {
 

@@ -2,7 +2,7 @@
 
 #include <cstddef>
 #include <cstring>
-#include <magpie/frame_pool.hpp>
+#include <magpie/detail/frame_pool.hpp>
 #include <vector>
 
 namespace magpie::test {

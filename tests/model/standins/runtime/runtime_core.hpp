@@ -3,9 +3,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <magpie/scheduler.hpp>
-#include <magpie/task_state.hpp>
-#include <magpie/worker.hpp>
+#include <magpie/detail/scheduler.hpp>
+#include <magpie/detail/task_state.hpp>
+#include <magpie/detail/worker.hpp>
 
 #include "instrumented.hpp"
 

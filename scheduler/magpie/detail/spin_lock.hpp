@@ -1,7 +1,7 @@
 #pragma once
 
 #include <atomic>
-#include <magpie/pause.hpp>
+#include <magpie/detail/pause.hpp>
 #include <thread>
 
 namespace magpie::detail {

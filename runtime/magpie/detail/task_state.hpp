@@ -6,10 +6,10 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
-#include <magpie/cancel_scope.hpp>
 #include <magpie/clock.hpp>
-#include <magpie/resumption.hpp>
-#include <magpie/slot_pool.hpp>
+#include <magpie/detail/cancel_scope.hpp>
+#include <magpie/detail/resumption.hpp>
+#include <magpie/detail/slot_pool.hpp>
 #include <magpie/task.hpp>
 #include <memory>
 #include <new>

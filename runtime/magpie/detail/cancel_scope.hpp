@@ -4,7 +4,7 @@
 #include <coroutine>
 #include <cstdint>
 #include <magpie/clock.hpp>
-#include <magpie/wait_description.hpp>
+#include <magpie/detail/wait_description.hpp>
 #include <memory>
 #include <mutex>
 #include <string>

@@ -3,7 +3,7 @@
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
-#include <magpie/join.hpp>
+#include <magpie/detail/join.hpp>
 
 namespace magpie::detail {
 

@@ -2,11 +2,11 @@
 
 #include <coroutine>
 #include <exception>
-#include <magpie/abort_scope.hpp>
-#include <magpie/leaf_wait.hpp>
+#include <magpie/detail/abort_scope.hpp>
+#include <magpie/detail/leaf_wait.hpp>
+#include <magpie/detail/spin_lock.hpp>
+#include <magpie/detail/task_state.hpp>
 #include <magpie/runtime.hpp>
-#include <magpie/spin_lock.hpp>
-#include <magpie/task_state.hpp>
 #include <vector>
 
 namespace magpie::detail {

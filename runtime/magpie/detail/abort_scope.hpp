@@ -2,10 +2,10 @@
 
 #include <coroutine>
 #include <cstdint>
-#include <magpie/awaited_body.hpp>
-#include <magpie/cancel_scope.hpp>
-#include <magpie/continuation.hpp>
-#include <magpie/resumption.hpp>
+#include <magpie/detail/awaited_body.hpp>
+#include <magpie/detail/cancel_scope.hpp>
+#include <magpie/detail/continuation.hpp>
+#include <magpie/detail/resumption.hpp>
 #include <magpie/task.hpp>
 #include <utility>
 

@@ -1,8 +1,8 @@
 #pragma once
 
 #include <cstddef>
-#include <magpie/job.hpp>
-#include <magpie/timer_node.hpp>
+#include <magpie/detail/job.hpp>
+#include <magpie/detail/timer_node.hpp>
 
 namespace magpie::detail {
 

@@ -3,8 +3,8 @@
 #include <array>
 #include <cstddef>
 #include <magpie/clock.hpp>
-#include <magpie/job.hpp>
-#include <magpie/timer.hpp>
+#include <magpie/detail/job.hpp>
+#include <magpie/detail/timer.hpp>
 #include <vector>
 
 #include "instrumented.hpp"

@@ -3,10 +3,10 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <magpie/fork_lane.hpp>
-#include <magpie/idle_word.hpp>
-#include <magpie/job.hpp>
-#include <magpie/this_thread.hpp>
+#include <magpie/detail/fork_lane.hpp>
+#include <magpie/detail/idle_word.hpp>
+#include <magpie/detail/job.hpp>
+#include <magpie/detail/this_thread.hpp>
 
 namespace magpie::detail {
 

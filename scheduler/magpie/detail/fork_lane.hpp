@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <magpie/sync.hpp>
+#include <magpie/detail/sync.hpp>
 #include <memory>
 #include <new>
 

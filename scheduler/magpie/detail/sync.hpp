@@ -1,7 +1,7 @@
 #pragma once
 
 #include <atomic>
-#include <magpie/asymmetric_fence.hpp>
+#include <magpie/detail/asymmetric_fence.hpp>
 
 namespace magpie::detail {
 

@@ -1,9 +1,9 @@
 #pragma once
 
 #include <coroutine>
-#include <magpie/cancel_scope.hpp>
-#include <magpie/job.hpp>
-#include <magpie/worker.hpp>
+#include <magpie/detail/cancel_scope.hpp>
+#include <magpie/detail/job.hpp>
+#include <magpie/detail/worker.hpp>
 
 namespace magpie::detail {
 

@@ -4,8 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <magpie/sanitizers.hpp>
-#include <magpie/this_thread.hpp>
+#include <magpie/detail/sanitizers.hpp>
+#include <magpie/detail/this_thread.hpp>
 
 #if MAGPIE_ADDRESS_SANITIZER
 #include <sanitizer/asan_interface.h>

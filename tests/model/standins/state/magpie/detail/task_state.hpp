@@ -1,7 +1,7 @@
 #pragma once
 
-#include <magpie/cancel_scope.hpp>
-#include <magpie/resumption.hpp>
+#include <magpie/detail/cancel_scope.hpp>
+#include <magpie/detail/resumption.hpp>
 #include <magpie/task.hpp>
 #include <memory>
 #include <mutex>

@@ -2,8 +2,8 @@
 
 #include <coroutine>
 #include <cstdint>
-#include <magpie/cancel_scope.hpp>
-#include <magpie/resumption.hpp>
+#include <magpie/detail/cancel_scope.hpp>
+#include <magpie/detail/resumption.hpp>
 
 namespace magpie::detail {
 

@@ -3,10 +3,10 @@
 #include <coroutine>
 #include <cstddef>
 #include <exception>
-#include <magpie/completion_watch.hpp>
+#include <magpie/detail/completion_watch.hpp>
+#include <magpie/detail/task_ranges.hpp>
 #include <magpie/outcome.hpp>
 #include <magpie/task_handle.hpp>
-#include <magpie/task_ranges.hpp>
 #include <ranges>
 #include <tuple>
 #include <type_traits>

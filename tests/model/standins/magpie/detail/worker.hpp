@@ -3,7 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <magpie/job.hpp>
+#include <magpie/detail/job.hpp>
 
 #include "instrumented.hpp"
 

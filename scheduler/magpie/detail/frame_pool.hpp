@@ -2,8 +2,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <magpie/sanitizers.hpp>
-#include <magpie/this_thread.hpp>
+#include <magpie/detail/sanitizers.hpp>
+#include <magpie/detail/this_thread.hpp>
 
 namespace magpie::detail {
 

@@ -4,9 +4,9 @@
 #include <cstdint>
 #include <functional>
 #include <magpie/clock.hpp>
-#include <magpie/job.hpp>
+#include <magpie/detail/job.hpp>
+#include <magpie/detail/timer.hpp>
 #include <magpie/statistics.hpp>
-#include <magpie/timer.hpp>
 #include <memory>
 #include <vector>
 

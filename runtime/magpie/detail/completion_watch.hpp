@@ -4,8 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <magpie/clock.hpp>
-#include <magpie/leaf_wait.hpp>
-#include <magpie/task_state.hpp>
+#include <magpie/detail/leaf_wait.hpp>
+#include <magpie/detail/task_state.hpp>
 #include <optional>
 #include <utility>
 

@@ -3,7 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <magpie/job.hpp>
+#include <magpie/detail/job.hpp>
 
 namespace magpie::detail {
 

@@ -4,10 +4,10 @@
 #include <coroutine>
 #include <cstdint>
 #include <exception>
-#include <magpie/cancel_scope.hpp>
-#include <magpie/continuation.hpp>
-#include <magpie/job.hpp>
-#include <magpie/worker.hpp>
+#include <magpie/detail/cancel_scope.hpp>
+#include <magpie/detail/continuation.hpp>
+#include <magpie/detail/job.hpp>
+#include <magpie/detail/worker.hpp>
 
 namespace magpie::detail {
 

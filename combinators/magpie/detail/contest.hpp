@@ -4,12 +4,12 @@
 #include <cstddef>
 #include <exception>
 #include <functional>
-#include <magpie/abort_scope.hpp>
+#include <magpie/detail/abort_scope.hpp>
+#include <magpie/detail/result_slot.hpp>
 #include <magpie/errors.hpp>
 #include <magpie/exception_group.hpp>
 #include <magpie/gather.hpp>
 #include <magpie/outcome.hpp>
-#include <magpie/result_slot.hpp>
 #include <magpie/task.hpp>
 #include <memory>
 #include <tuple>

@@ -2,7 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <magpie/frame_pool.hpp>
+#include <magpie/detail/frame_pool.hpp>
 #include <new>
 
 #include "instrumented.hpp"

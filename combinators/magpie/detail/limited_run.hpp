@@ -6,11 +6,11 @@
 #include <functional>
 #include <iterator>
 #include <magpie/checkpoint.hpp>
+#include <magpie/detail/result_slot.hpp>
+#include <magpie/detail/task_ranges.hpp>
 #include <magpie/gather.hpp>
 #include <magpie/outcome.hpp>
-#include <magpie/result_slot.hpp>
 #include <magpie/task.hpp>
-#include <magpie/task_ranges.hpp>
 #include <magpie/timeout.hpp>
 #include <memory>
 #include <mutex>
