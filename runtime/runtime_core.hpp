@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <magpie/detail/asymmetric_fence.hpp>
 #include <magpie/detail/scheduler.hpp>
 #include <magpie/detail/worker.hpp>
 #include <magpie/runtime.hpp>
