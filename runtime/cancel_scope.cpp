@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 #include <magpie/detail/join.hpp>
+#include <magpie/detail/proceed.hpp>
+#include <magpie/detail/spin_lock.hpp>
 #include <magpie/detail/task_state.hpp>
 #include <magpie/errors.hpp>
 #include <mutex>
@@ -86,12 +88,9 @@ bool was_told(way_up way) noexcept {
 }  // namespace
 
 void cancel_scope::lock_slowly() noexcept {
-  constexpr int patience = 100;
-  int rounds = 0;
+  spin_wait waiting;
   do {
-    while (has(locked)) {
-      if (++rounds > patience) std::this_thread::yield();
-    }
+    while (has(locked)) waiting.once();
   } while (!try_lock());
 }
 

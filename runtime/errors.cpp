@@ -1,6 +1,6 @@
 #include <magpie/errors.hpp>
 
-#include <magpie/task.hpp>
+#include <magpie/detail/misuse.hpp>
 
 namespace magpie::detail {
 

@@ -1,5 +1,7 @@
 #include <magpie/detail/join.hpp>
 
+#include <magpie/detail/proceed.hpp>
+
 namespace magpie::detail {
 
 namespace {
@@ -7,7 +9,7 @@ namespace {
 /// A failure has been noted in the topmost join already.
 std::coroutine_handle<> go_on(const continuation& parent) noexcept {
   std::exception_ptr none;
-  return parent.proceed(none);
+  return proceed(parent, none);
 }
 
 }  // namespace

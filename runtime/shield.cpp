@@ -5,11 +5,7 @@
 namespace magpie::detail {
 
 bool shielded_wait::await_ready() const {
-  const worker& here = this_worker("a shield to be awaited in a task on a runtime");
-  if (&this_scope(here).root() == &awaited_) {
-    throw_invalid_state("a task to await another task, not itself");
-  }
-  return awaited_.is_done();
+  return is_done_for_another(awaited_, "a shield to be awaited in a task on a runtime");
 }
 
 /// Both locks are held while the wait goes from one scope's hands into the other's: else a request

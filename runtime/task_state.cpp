@@ -1,12 +1,13 @@
 #include <magpie/detail/task_state.hpp>
 
-#include <magpie/detail/futex.hpp>
+#include <magpie/detail/proceed.hpp>
 #include <magpie/errors.hpp>
 #include <memory>
 #include <mutex>
 #include <thread>
 #include <utility>
 
+#include "runtime/blocked_thread.hpp"
 #include "runtime/forked_process.hpp"
 #include "runtime/local_values.hpp"
 #include "runtime/runtime_core.hpp"
@@ -15,19 +16,6 @@
 namespace magpie::detail {
 
 namespace {
-
-/// Unique in the process. Threads take numbers in blocks, so that they do not meet at each spawn.
-std::uint64_t next_task_number() noexcept {
-  constexpr std::uint64_t block = 256;
-  static std::atomic<std::uint64_t> next_block{1};
-  thread_local std::uint64_t next = 0;
-  thread_local std::uint64_t end = 0;
-  if (next == end) {
-    next = next_block.fetch_add(block, std::memory_order_relaxed);
-    end = next + block;
-  }
-  return next++;
-}
 
 /// Whether the outcome is that of a cancelled task.
 bool is_cancellation(const std::exception_ptr& failure) noexcept {
@@ -38,32 +26,6 @@ bool is_cancellation(const std::exception_ptr& failure) noexcept {
   } catch (...) {
     return false;
   }
-}
-
-/// A thread that blocks until a task has ended.
-class blocked_thread : public waiter {
- public:
-  blocked_thread() noexcept : waiter(&wake) {}
-
-  bool wait_until(time_point deadline) noexcept {
-    if (deadline != time_point::max()) return parker_.park_until(deadline);
-    parker_.park();
-    return true;
-  }
-
- private:
-  static void wake(job& self, worker&) noexcept {
-    static_cast<blocked_thread&>(self).parker_.unpark();
-  }
-
-  parker parker_;
-};
-
-/// A name's word: the address of a string, or a number with the lowest bit set.
-constexpr std::uint64_t is_number = 1;
-
-std::string* string_of(std::uint64_t word) noexcept {
-  return (word & is_number) != 0 ? nullptr : reinterpret_cast<std::string*>(word);
 }
 
 /// The order in which the waiters came.
@@ -96,7 +58,6 @@ task_state_base::~task_state_base() {
     frame_.destroy();  // it was never launched
   }
   delete extras_.load(std::memory_order_relaxed);
-  delete string_of(name_);
 }
 
 task_state_base* task_state_base::try_visit(slot& found) noexcept {
@@ -115,8 +76,11 @@ runtime_core* task_state_base::home() const noexcept {
 
 void task_state_base::prepare(runtime_core& core, const spawn_options& options) {
   home_.store(reinterpret_cast<std::uintptr_t>(&core), std::memory_order_relaxed);
-  name_ = options.name.empty() ? next_task_number() << 1 | is_number
-                               : reinterpret_cast<std::uintptr_t>(new std::string(options.name));
+  if (options.name.empty()) {
+    name_.take_number();
+  } else {
+    task_name(options.name).swap(name_);
+  }
   if (shared_locals inherited = current_locals()) [[unlikely]] {
     extras().locals = std::move(inherited);
   }
@@ -134,28 +98,6 @@ void task_state_base::launch(runtime_core& core, const spawn_options& options) {
   if (core.is_closing()) [[unlikely]]
     static_cast<void>(pass_on(*this, nullptr));
   core.jobs.submit(*this);
-}
-
-new_tasks::~new_tasks() {
-  for (task_state_base* const each : states_) each->discard();
-}
-
-std::vector<task_state_base*> new_tasks::launch(runtime_core& core, const spawn_options& options) {
-  if (states_.empty()) return {};
-  for (task_state_base* const each : states_) each->prepare(core, options);
-  core.add_tasks(states_.size());
-  task_state_base* previous = nullptr;
-  for (task_state_base* const each : states_) {
-    each->publish();
-    each->next = nullptr;
-    if (previous != nullptr) previous->next = each;
-    previous = each;
-  }
-  if (core.is_closing()) [[unlikely]] {
-    for (task_state_base* const each : states_) static_cast<void>(each->pass_on(*each, nullptr));
-  }
-  core.jobs.submit_all(*states_.front());
-  return std::exchange(states_, {});
 }
 
 void task_state_base::run_first(job& self, worker& here) noexcept {
@@ -429,20 +371,14 @@ std::string task_state_base::name() const {
   forked_process::check();
   auto& self = const_cast<task_state_base&>(*this);
   const std::lock_guard guard(self);
-  if (const std::string* const given = string_of(name_)) return *given;
-  return "Task-" + std::to_string(name_ >> 1);
+  return name_.text();
 }
 
 void task_state_base::set_name(std::string_view name) {
   forked_process::check();
-  auto* replacement = new std::string(name);
-  {
-    const std::lock_guard guard(*this);
-    const std::uint64_t replaced = name_;
-    name_ = reinterpret_cast<std::uintptr_t>(replacement);
-    replacement = string_of(replaced);
-  }
-  delete replacement;
+  task_name replacement(name);  // outlives the lock, and with it the name that it replaces
+  const std::lock_guard guard(*this);
+  name_.swap(replacement);
 }
 
 std::string task_state_base::waiting_for() {

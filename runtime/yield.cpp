@@ -2,13 +2,13 @@
 
 namespace magpie::detail {
 
-void yield_awaiter::await_suspend(std::coroutine_handle<> suspended) {
-  worker& here = *worker::current();
+void requeue_awaiter::await_suspend(std::coroutine_handle<> suspended) {
+  worker& here = worker::here();
   resumption_.prepare(suspended, here);
   here.make_ready(resumption_);
 }
 
-void yield_awaiter::await_resume() {
+void requeue_awaiter::await_resume() {
   if (resumption_.scope->is_requested()) resumption_.scope->deliver_or_pass(resumption_.coroutine);
 }
 

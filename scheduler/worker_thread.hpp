@@ -79,6 +79,11 @@ class worker_thread final : public worker {
   void push_to_overflow(job& item) noexcept;
   [[nodiscard]] job* keep_but_first(job** items, std::size_t count) noexcept;
 
+  // How long a worker without work looks around before it sleeps: some microseconds, less than a
+  // sleep and a wake-up cost.
+  static constexpr int search_rounds = 24;
+  static constexpr int pauses_per_round = 4;
+
   // Jobs that change hands at once: as many as a thief or a refill takes.
   static constexpr std::size_t handful = 64;
 
@@ -111,7 +116,24 @@ class worker_thread final : public worker {
     std::atomic<std::uint64_t> parks{0};
     std::atomic<std::uint64_t> naps{0};
   };
+  static void count(std::atomic<std::uint64_t>& counter) noexcept {
+    counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  }
   counters counters_;
 };
+
+template <class Condition>
+job* worker_thread::steal_fork_from(worker_thread& victim, eagerness how,
+                                    Condition holds) noexcept {
+  job* item = nullptr;
+  if (victim.forks_.steal_while(item, holds) != fork_lane::steal_result::hidden) return item;
+  victim.forks_.ask();
+  if (how == eagerness::insists) {
+    count(counters_.raids);
+    victim.forks_.raid();
+    static_cast<void>(victim.forks_.steal_while(item, holds));
+  }
+  return item;
+}
 
 }  // namespace magpie::detail

@@ -4,6 +4,7 @@
 #include <exception>
 #include <functional>
 #include <iosfwd>
+#include <magpie/detail/result_slot.hpp>
 #include <magpie/errors.hpp>
 #include <memory>
 #include <string>
@@ -161,18 +162,9 @@ struct collected_result {
 };
 template <class T>
 struct collected_result<failures::thrown, T> {
-  using in_tuple = T;
-  using in_vector = T;
-};
-template <class T>
-struct collected_result<failures::thrown, T&> {
-  using in_tuple = T&;
-  using in_vector = std::reference_wrapper<T>;
-};
-template <>
-struct collected_result<failures::thrown, void> {
-  using in_tuple = std::monostate;
-  using in_vector = void;
+  using in_tuple = tuple_result<T>;
+  using in_vector = std::conditional_t<std::is_reference_v<T>,
+                                       std::reference_wrapper<std::remove_reference_t<T>>, T>;
 };
 
 }  // namespace detail

@@ -1,27 +1,20 @@
 #pragma once
 
-#include <coroutine>
-#include <magpie/detail/resumption.hpp>
+#include <magpie/yield.hpp>
 
 namespace magpie {
 
 namespace detail {
 
-class checkpoint_awaiter {
+class checkpoint_awaiter : public requeue_awaiter {
  public:
-  checkpoint_awaiter() noexcept = default;
-  checkpoint_awaiter(const checkpoint_awaiter&) = delete;
-  checkpoint_awaiter& operator=(const checkpoint_awaiter&) = delete;
-
   [[nodiscard]] bool await_ready() const {
     worker& here = this_worker("checkpoint() to be awaited in a task on a runtime");
     return !this_scope(here).is_requested() && !here.has_others_waiting();
   }
-  void await_suspend(std::coroutine_handle<> suspended);
-  void await_resume();
-
- private:
-  resumption resumption_;
+  void await_resume() {
+    if (has_suspended()) requeue_awaiter::await_resume();
+  }
 };
 
 }  // namespace detail

@@ -9,16 +9,13 @@
 #include <tuple>
 #include <type_traits>
 #include <utility>
-#include <variant>
 
 namespace magpie {
 
 namespace detail {
 
-/// What a closure's result becomes in a tuple.
 template <class Function>
-using invoked = std::conditional_t<std::is_void_v<std::invoke_result_t<Function&>>, std::monostate,
-                                   std::invoke_result_t<Function&>>;
+using invoked = tuple_result<std::invoke_result_t<Function&>>;
 
 template <class Function>
 [[gnu::always_inline]] inline invoked<Function> invoke(Function& function) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <magpie/clock.hpp>
+#include <magpie/detail/new_tasks.hpp>
 #include <magpie/detail/task_state.hpp>
 #include <magpie/shutdown_report.hpp>
 #include <magpie/statistics.hpp>

@@ -4,7 +4,8 @@
 #include <cstddef>
 #include <exception>
 #include <magpie/detail/frame_pool.hpp>
-#include <magpie/detail/join.hpp>
+#include <magpie/detail/misuse.hpp>
+#include <magpie/detail/proceed.hpp>
 #include <magpie/detail/result_slot.hpp>
 #include <memory>
 #include <type_traits>
@@ -25,8 +26,6 @@ template <class T>
 class task;
 
 namespace detail {
-
-[[noreturn]] void throw_invalid_state(const char* expected);
 
 /// The part of every task's frame that does not depend on its result.
 class promise_base {
@@ -49,7 +48,7 @@ class promise_base {
     [[nodiscard]] std::coroutine_handle<> await_suspend(
         std::coroutine_handle<Promise> ended) const noexcept {
       promise_base& promise = ended.promise();
-      return promise.then_.proceed(promise.failure_);
+      return proceed(promise.then_, promise.failure_);
     }
 
     void await_resume() const noexcept {}

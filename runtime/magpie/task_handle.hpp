@@ -139,15 +139,21 @@ struct handle_access {
   }
 };
 
+/// For await_ready of a wait for `awaited`: whether it has ended. Throws invalid_state in that task
+/// itself, and outside of a task, where `expected` completes the sentence.
+[[nodiscard]] inline bool is_done_for_another(const task_state_base& awaited,
+                                              const char* expected) {
+  if (&this_scope(this_worker(expected)).root() == &awaited) [[unlikely]]
+    throw_invalid_state("a task to await another task, not itself");
+  return awaited.is_done();
+}
+
 /// Awaits the end of a spawned task. A request to cancel is passed on to that task, whose end then
 /// comes as the answer.
 class handle_awaiter_base : private leaf_wait {
  public:
   [[nodiscard]] bool await_ready() const {
-    const worker& here = this_worker("a handle to be awaited in a task on a runtime");
-    if (&this_scope(here).root() == &awaited_) [[unlikely]]
-      throw_invalid_state("a task to await another task, not itself");
-    return awaited_.is_done();
+    return is_done_for_another(awaited_, "a handle to be awaited in a task on a runtime");
   }
 
  protected:

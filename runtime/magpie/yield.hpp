@@ -7,21 +7,30 @@ namespace magpie {
 
 namespace detail {
 
-class yield_awaiter {
+/// Puts the awaiting coroutine at the end of its worker's ready lane.
+class requeue_awaiter {
  public:
-  yield_awaiter() noexcept = default;
-  yield_awaiter(const yield_awaiter&) = delete;
-  yield_awaiter& operator=(const yield_awaiter&) = delete;
+  requeue_awaiter() noexcept = default;
+  requeue_awaiter(const requeue_awaiter&) = delete;
+  requeue_awaiter& operator=(const requeue_awaiter&) = delete;
 
+  void await_suspend(std::coroutine_handle<> suspended);
+  /// After a suspension. Throws `cancelled`.
+  void await_resume();
+
+ protected:
+  [[nodiscard]] bool has_suspended() const noexcept { return resumption_.coroutine != nullptr; }
+
+ private:
+  resumption resumption_;
+};
+
+class yield_awaiter : public requeue_awaiter {
+ public:
   [[nodiscard]] bool await_ready() const {
     static_cast<void>(this_worker("yield() to be awaited in a task on a runtime"));
     return false;
   }
-  void await_suspend(std::coroutine_handle<> suspended);
-  void await_resume();
-
- private:
-  resumption resumption_;
 };
 
 }  // namespace detail

@@ -17,6 +17,7 @@
 
 #include "support/cancelling.hpp"
 #include "support/eventually.hpp"
+#include "support/handles.hpp"
 #include "support/random.hpp"
 #include "support/scale.hpp"
 #include "support/tasks.hpp"
@@ -24,16 +25,14 @@
 namespace {
 
 using namespace std::chrono_literals;
-using magpie::task_handle;
 using magpie::test::ends;
 using magpie::test::fail;
 using magpie::test::give;
 using magpie::test::give_after_yields;
+using magpie::test::handles_of_int;
 using magpie::test::reason_of;
 using magpie::test::scaled;
 using magpie::test::sleep_and_give;
-
-using handles_of_int = std::vector<task_handle<int>>;
 
 class as_completed : public magpie::test::cancelling {};
 MAGPIE_FOR_EACH_RUNTIME(as_completed);

@@ -3,7 +3,6 @@
 #include <atomic>
 #include <chrono>
 #include <exception>
-#include <functional>
 #include <magpie/errors.hpp>
 #include <magpie/gather.hpp>
 #include <magpie/runtime.hpp>
@@ -15,6 +14,9 @@
 #include <vector>
 
 #include "support/counted.hpp"
+#include "support/outcome_text.hpp"
+#include "support/tasks.hpp"
+#include "support/timing_out.hpp"
 #include "support/worker_counts.hpp"
 
 // Timeouts around the children of a gather, and within them. Nobody waits for the long sleeps.
@@ -24,29 +26,9 @@ namespace {
 using namespace std::chrono_literals;
 using magpie::timeout_scope;
 using magpie::test::counted;
-
-magpie::task<> sleep_long() { co_await magpie::sleep_for(1000h); }
-
-/// What comes of a task: "result", "timeout", "cancelled" with the reason, or what() of an error.
-template <class T>
-magpie::task<std::string> outcome(magpie::task<T> body) {
-  try {
-    co_await std::move(body);
-  } catch (const magpie::timeout_error&) {
-    co_return "timeout";
-  } catch (const magpie::cancelled& stopped) {
-    co_return "cancelled" + (stopped.reason().empty() ? "" : ": " + stopped.reason());
-  } catch (const std::exception& error) {
-    co_return error.what();
-  }
-  co_return "result";
-}
-
-/// A timeout around `body`, which is there as long as this runs, as a lazy task.
-template <class Limit, class Body>
-magpie::task<> limited(Limit limit, Body& body) {
-  co_await magpie::with_timeout(limit, std::ref(body));
-}
+using magpie::test::limited;
+using magpie::test::outcome;
+using magpie::test::sleep_long;
 
 class gather_timeout : public magpie::test::each_worker_count {
  protected:

@@ -6,7 +6,6 @@
 #include <iterator>
 #include <magpie/magpie.hpp>
 #include <memory>
-#include <numeric>
 #include <ranges>
 #include <stdexcept>
 #include <string>
@@ -17,6 +16,7 @@
 #include "support/counted.hpp"
 #include "support/each_runtime.hpp"
 #include "support/eventually.hpp"
+#include "support/first_numbers.hpp"
 #include "support/tasks.hpp"
 
 namespace {
@@ -27,15 +27,10 @@ using magpie::map_concurrent;
 using magpie::test::counted;
 using magpie::test::ends;
 using magpie::test::eventually;
+using magpie::test::first_numbers;
 
 class concurrency_limits : public magpie::test::cancelling {};
 MAGPIE_FOR_EACH_RUNTIME(concurrency_limits);
-
-std::vector<std::size_t> first_numbers(std::size_t count) {
-  std::vector<std::size_t> numbers(count);
-  std::iota(numbers.begin(), numbers.end(), std::size_t{0});
-  return numbers;
-}
 
 /// Counts how many run at once.
 struct crowd {

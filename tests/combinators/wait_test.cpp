@@ -16,6 +16,7 @@
 
 #include "support/cancelling.hpp"
 #include "support/eventually.hpp"
+#include "support/handles.hpp"
 #include "support/random.hpp"
 #include "support/reports.hpp"
 #include "support/scale.hpp"
@@ -32,13 +33,12 @@ using magpie::test::eventually;
 using magpie::test::fail;
 using magpie::test::give;
 using magpie::test::give_when;
+using magpie::test::handles_of_int;
 using magpie::test::reason_of;
 using magpie::test::scaled;
 using magpie::test::sleep_and_give;
 using magpie::test::stop;
 using magpie::test::wait_until_done;
-
-using handles_of_int = std::vector<task_handle<int>>;
 
 class wait : public magpie::test::cancelling {};
 MAGPIE_FOR_EACH_RUNTIME(wait);

@@ -10,6 +10,7 @@
 
 #include "support/allocations.hpp"
 #include "support/cancelling.hpp"
+#include "support/handles.hpp"
 #include "support/tasks.hpp"
 
 // What waits for many tasks cost. With sanitizers they would be what is measured.
@@ -19,13 +20,11 @@
 namespace {
 
 using namespace std::chrono_literals;
-using magpie::task_handle;
 using magpie::until;
 using magpie::test::allocations;
 using magpie::test::give_after_yields;
+using magpie::test::handles_of_int;
 using magpie::test::sleep_and_give;
-
-using handles_of_int = std::vector<task_handle<int>>;
 
 class watch_cost : public testing::Test {
  protected:

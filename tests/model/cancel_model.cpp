@@ -5,6 +5,8 @@
 #include "instrumented.hpp"
 // Behind it: the code that is checked.
 #include <magpie/detail/join.hpp>
+#include <magpie/detail/proceed.hpp>
+#include <magpie/detail/spin_lock.hpp>
 #include <magpie/detail/task_state.hpp>
 #include <magpie/errors.hpp>
 // The one static is an atomic, the number of the next round, which nobody asks for here. It would

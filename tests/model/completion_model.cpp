@@ -5,9 +5,12 @@
 #include "instrumented.hpp"
 // Behind it: the code that is checked.
 #include <magpie/detail/join.hpp>
+#include <magpie/detail/proceed.hpp>
+#include <magpie/detail/spin_lock.hpp>
 #include <magpie/detail/task_state.hpp>
 #include <magpie/errors.hpp>
 
+#include "runtime/blocked_thread.hpp"
 #include "runtime/local_values.hpp"
 #include "runtime/runtime_core.hpp"
 #include "runtime/task_extras.hpp"
@@ -17,6 +20,7 @@
 #include "runtime/cancel_scope.cpp"
 #undef static
 #include "runtime/join.cpp"
+#include "runtime/task_name.cpp"
 #include "runtime/task_state.cpp"
 #include "runtime/wait_description.cpp"
 #include "search.hpp"

@@ -10,7 +10,6 @@
 #include <magpie/errors.hpp>
 #include <magpie/run_blocking.hpp>
 #include <magpie/runtime.hpp>
-#include <magpie/sleep.hpp>
 #include <magpie/yield.hpp>
 #include <optional>
 #include <string>
@@ -19,6 +18,7 @@
 #include <vector>
 
 #include "support/eventually.hpp"
+#include "support/tasks.hpp"
 #include "support/worker_counts.hpp"
 
 // A child of fork() has none of the workers: what it asks of a runtime is an error at once.
@@ -27,6 +27,8 @@ namespace {
 
 using namespace std::chrono_literals;
 using magpie::test::eventually;
+using magpie::test::give;
+using magpie::test::sleep_long;
 
 constexpr int as_expected = 42;
 constexpr int no_error = 43;
@@ -57,10 +59,6 @@ int refuses(const std::function<void()>& call) {
   }
   return no_error;
 }
-
-magpie::task<int> give(int value) { co_return value; }
-
-magpie::task<> sleep_long() { co_await magpie::sleep_for(1000h); }
 
 magpie::task<> compute(std::atomic<bool>& go_on) {
   while (go_on) co_await magpie::yield();

@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
+#include <magpie/clock.hpp>
 #include <magpie/errors.hpp>
+#include <magpie/sleep.hpp>
 #include <magpie/task.hpp>
 #include <magpie/yield.hpp>
 #include <stdexcept>
@@ -35,6 +38,16 @@ inline task<int> fail(std::string what) {
 inline task<int> stop(std::string reason) {
   throw cancelled(reason);
   co_return 0;
+}
+
+/// Nobody waits for these hours.
+inline task<> sleep_long() { co_await sleep_for(std::chrono::hours(1000)); }
+
+/// Gives the time that it has slept, by the clock.
+inline task<duration> nap(duration delay) {
+  const auto begin = clock::now();
+  co_await sleep_for(delay);
+  co_return clock::now() - begin;
 }
 
 template <class Handle>

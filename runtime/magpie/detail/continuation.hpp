@@ -2,21 +2,12 @@
 
 #include <coroutine>
 #include <cstdint>
-#include <exception>
 
 namespace magpie::detail {
 
 class join;
 class nested_scope;
 class task_state_base;
-
-/// The end of a spawned task's coroutine: its state takes what it left behind. `failure` lies in
-/// the ended frame, which is gone afterwards, and is empty for a result.
-void end_task(task_state_base& state, std::exception_ptr& failure) noexcept;
-
-/// The body of a scope has ended: the coroutine to go on with. `failure` lies in its frame, which
-/// stays.
-[[nodiscard]] std::coroutine_handle<> end_body(nested_scope& scope) noexcept;
 
 /// What follows when a coroutine ends: its awaiter goes on, a join looks for what is left to do, a
 /// scope is left, or, for the coroutine of a spawned task, the task's state is told. One tagged
@@ -37,22 +28,30 @@ class continuation {
   continuation(join& target, child which) noexcept
       : word_(reinterpret_cast<std::uintptr_t>(&target) | static_cast<std::uintptr_t>(which)) {}
 
-  /// The coroutine to go on with on this thread. `failure` is the exception of the task that has
-  /// ended, or empty, and lies in its frame. Defined by "join.hpp".
-  [[nodiscard]] std::coroutine_handle<> proceed(std::exception_ptr& failure) const noexcept;
-
   [[nodiscard]] bool is_awaiter() const noexcept { return (word_ & tag) == 0; }
   [[nodiscard]] std::coroutine_handle<> awaiter() const noexcept {
     return std::coroutine_handle<>::from_address(reinterpret_cast<void*>(word_));
   }
 
+  /// For a child of a join; is_earlier_child(): not its last one.
+  [[nodiscard]] bool ends_child() const noexcept { return (word_ & is_child) != 0; }
+  [[nodiscard]] bool is_earlier_child() const noexcept { return (word_ & is_earlier) != 0; }
   /// Null when no join follows.
   [[nodiscard]] join* target_join() const noexcept {
-    return (word_ & is_child) != 0 ? reinterpret_cast<join*>(word_ & ~(tag | told)) : nullptr;
+    return ends_child() ? reinterpret_cast<join*>(word_ & ~(tag | told)) : nullptr;
   }
 
-  /// This is the first coroutine of its task.
+  /// For the first coroutine of a task.
   [[nodiscard]] bool ends_task() const noexcept { return (word_ & tag) == is_spawned; }
+  [[nodiscard]] task_state_base& ended_task() const noexcept {
+    return *reinterpret_cast<task_state_base*>(word_ & ~tag);
+  }
+
+  /// For the body of a scope. Asked after ends_child(), whose tag shares a bit with this one.
+  [[nodiscard]] bool ends_body() const noexcept { return (word_ & is_body) != 0; }
+  [[nodiscard]] nested_scope& ended_scope() const noexcept {
+    return *reinterpret_cast<nested_scope*>(word_ & ~tag);
+  }
 
   /// For a child of a join: the mark that it was told of a request to cancel what the join is a
   /// part of. Set by the child itself, read by what it awaits.

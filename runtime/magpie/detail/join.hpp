@@ -94,7 +94,7 @@ class alignas(16) join final : public job {
   }
 
  private:
-  friend continuation;
+  friend std::coroutine_handle<> proceed(continuation then, std::exception_ptr& failure) noexcept;
 
   static constexpr std::uintptr_t is_join = 1;
 
@@ -149,19 +149,5 @@ class alignas(16) join final : public job {
   // missing_ orders.
   std::atomic<std::exception_ptr*> first_failure_{nullptr};
 };
-
-[[gnu::always_inline]] inline std::coroutine_handle<> continuation::proceed(
-    std::exception_ptr& failure) const noexcept {
-  if (is_awaiter()) return awaiter();
-  if ((word_ & is_child) != 0) {
-    join& target = *target_join();
-    if (failure) [[unlikely]]
-      target.note_failure(failure);
-    return (word_ & is_earlier) != 0 ? target.earlier_child_ended() : target.last_child_ended();
-  }
-  if ((word_ & is_body) != 0) return end_body(*reinterpret_cast<nested_scope*>(word_ & ~tag));
-  end_task(*reinterpret_cast<task_state_base*>(word_ & ~tag), failure);
-  return std::noop_coroutine();
-}
 
 }  // namespace magpie::detail

@@ -4,6 +4,7 @@
 #include <new>
 #include <type_traits>
 #include <utility>
+#include <variant>
 
 namespace magpie::detail {
 
@@ -66,6 +67,10 @@ class result_slot<T> {
     T value_;
   };
 };
+
+/// A result as an element of a tuple of results: std::monostate for void.
+template <class T>
+using tuple_result = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
 
 /// A result as it is stored: a reference as a pointer, void as nothing.
 struct no_result {};

@@ -3,6 +3,7 @@
 #include <coroutine>
 #include <magpie/detail/cancel_scope.hpp>
 #include <magpie/detail/job.hpp>
+#include <magpie/detail/misuse.hpp>
 #include <magpie/detail/worker.hpp>
 
 namespace magpie::detail {
@@ -37,8 +38,6 @@ struct resumption : waiter {
     resumed.coroutine.resume();
   }
 };
-
-[[noreturn]] void throw_invalid_state(const char* expected);
 
 /// The worker that runs the caller. Throws invalid_state when the caller is not a task on a worker;
 /// `expected` completes the sentence.

@@ -10,12 +10,12 @@
 #include <magpie/detail/cancel_scope.hpp>
 #include <magpie/detail/resumption.hpp>
 #include <magpie/detail/slot_pool.hpp>
+#include <magpie/detail/task_name.hpp>
 #include <magpie/task.hpp>
 #include <memory>
 #include <new>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace magpie {
 
@@ -251,29 +251,7 @@ class task_state_base : public job, public cancel_scope {
   // Guarded by the scope's lock.
 
   job* waiters_ = nullptr;  // until the end; each is a waiter; newest first
-  // The name of a task that was given one, owned; else its number: see task_name.
-  std::uint64_t name_ = 0;
-};
-
-/// Tasks on their way to being launched together.
-class new_tasks {
- public:
-  explicit new_tasks(std::size_t count) { states_.reserve(count); }
-  new_tasks(const new_tasks&) = delete;
-  new_tasks& operator=(const new_tasks&) = delete;
-
-  /// Discards those that have not been launched.
-  ~new_tasks();
-
-  /// As many as were announced.
-  void add(task_state_base& state) noexcept { states_.push_back(&state); }
-
-  /// task_state_base::launch() for all, with one wake-up; none is launched when it throws. Gives
-  /// them back, with a handle for the caller each.
-  std::vector<task_state_base*> launch(runtime_core& core, const spawn_options& options);
-
- private:
-  std::vector<task_state_base*> states_;
+  task_name name_;
 };
 
 /// The state of a spawned task<T>.

@@ -6,28 +6,38 @@
 
 namespace magpie::detail {
 
-/// A lock for a few dozen instructions, for which to put a thread to sleep costs a thousand times
-/// as much as to wait. Its holder may be preempted, so who waits long gives its processor away.
+/// The rounds of a thread that waits for another thread's few instructions. That thread may have
+/// been preempted, so after some rounds the waiting thread gives its processor away in each.
+class spin_wait {
+ public:
+  void once() noexcept {
+    if (++rounds_ < patience) {
+      pause();
+    } else {
+      std::this_thread::yield();
+    }
+  }
+
+ private:
+  static constexpr int patience = 100;
+
+  int rounds_ = 0;
+};
+
+/// A lock that is held for a few dozen instructions. To put a thread to sleep for that long would
+/// cost a thousand times as much as the wait.
 class spin_lock {
  public:
   void lock() noexcept {
-    for (int rounds = 0; is_locked_.exchange(true, std::memory_order_acquire); ++rounds) {
-      while (is_locked_.load(std::memory_order_relaxed)) {
-        if (++rounds < patience) {
-          pause();
-        } else {
-          std::this_thread::yield();
-        }
-      }
+    for (spin_wait waiting; is_locked_.exchange(true, std::memory_order_acquire);) {
+      while (is_locked_.load(std::memory_order_relaxed)) waiting.once();
     }
   }
   void unlock() noexcept { is_locked_.store(false, std::memory_order_release); }
 
  private:
-  static constexpr int patience = 100;
-
-  // false: free. true: held; by the exchange (acquire) of whoever holds it, back to false by its
-  // release.
+  // false: free; true: held. A thread that exchanges false for true (acquire) holds the lock until
+  // it stores false (release).
   std::atomic<bool> is_locked_{false};
 };
 

@@ -1,0 +1,58 @@
+// What a worker does that waits for a thief: it helps that thief.
+
+#include <algorithm>
+#include <chrono>
+#include <magpie/detail/forked_call.hpp>
+#include <magpie/detail/pause.hpp>
+
+#include "scheduler/worker_thread.hpp"
+
+namespace magpie::detail {
+
+namespace {
+
+// How long a worker sleeps at a time that waits for a thief: longer each time in vain. The thief
+// wakes it when it has done; what it sleeps through is only what it might have helped with.
+constexpr std::chrono::microseconds shortest_doze{50};
+constexpr std::chrono::microseconds longest_doze{400};
+
+}  // namespace
+
+void worker::wait_for(forked_call& call) noexcept {
+  static_cast<worker_thread&>(*this).help_until_done(call);
+}
+
+/// The lane is empty here: the call was in it, thieves take the oldest first, and what came after
+/// the call has been taken back. So what helping leaves there is helping's own.
+void worker_thread::help_until_done(forked_call& call) noexcept {
+  void* const waiting = context();
+  eagerness how = eagerness::asks;
+  int rounds_left = search_rounds;
+  std::chrono::microseconds doze = shortest_doze;
+  while (!call.is_done()) {
+    worker* const thief = call.thief();
+    job* item = nullptr;
+    if (thief != nullptr) {
+      // What lies in the thief's lane while it makes the call belongs to the call.
+      item = steal_fork_from(static_cast<worker_thread&>(*thief), how,
+                             [&call] { return !call.is_done(); });
+    }
+    if (item != nullptr) {
+      count(counters_.steals);
+      for (; item != nullptr; item = forks_.pop()) run(*item);
+      rounds_left = search_rounds;
+      doze = shortest_doze;
+      how = eagerness::asks;
+    } else if (rounds_left != 0) {
+      --rounds_left;
+      for (int i = 0; i < pauses_per_round; ++i) pause();
+    } else {
+      call.doze(doze);
+      doze = std::min(2 * doze, longest_doze);
+      how = eagerness::insists;
+    }
+  }
+  set_context(waiting);
+}
+
+}  // namespace magpie::detail

@@ -1,0 +1,106 @@
+// How a worker without work finds some: it searches, naps and parks.
+
+#include <array>
+#include <chrono>
+#include <magpie/detail/pause.hpp>
+#include <thread>
+
+#include "scheduler/worker_pool.hpp"
+#include "scheduler/worker_thread.hpp"
+
+namespace magpie::detail {
+
+namespace {
+
+// How long a worker naps that sees work which is too small to share, or none while others compute,
+// and after how many looks in a row that saw none it parks. Together more than the price of a
+// wake-up: work that comes in drops wakes nobody anew for each drop.
+constexpr std::chrono::microseconds nap_time{50};
+constexpr int looks_before_parking = 8;
+
+}  // namespace
+
+/// A job from elsewhere, however long that takes; null when the pool stops and nothing is left.
+job* worker_thread::search() {
+  if (job* item = next_shared(handful)) {
+    pool_.timers.start_watch();
+    return item;
+  }
+  set_context(nullptr);
+  pool_.sleepers.start_search();
+  const auto has_work = [this] { return pool_.has_work(); };
+  for (int looks_in_vain = 0;;) {
+    // Before the look: what was submitted before the stop is found by it.
+    const bool is_stopping = pool_.is_stopping();
+    job* item = look_around(eagerness::asks);
+    const bool sees_work = item == nullptr && has_work();
+    // Who was asked all the while has not answered, or computes.
+    if (sees_work) item = look_around(eagerness::insists);
+    if (item != nullptr) {
+      pool_.sleepers.end_search(has_work);
+      pool_.timers.start_watch();
+      return item;
+    }
+    looks_in_vain = sees_work ? 0 : looks_in_vain + 1;
+    if (looks_in_vain < looks_before_parking && !pool_.sleepers.all_are_idle() && !is_stopping) {
+      count(counters_.naps);
+      std::this_thread::sleep_for(nap_time);
+    } else if (!sees_work) {
+      if (is_stopping) {
+        pool_.sleepers.end_search(has_work);
+        return nullptr;
+      }
+      count(counters_.parks);
+      pool_.sleepers.park(index(), has_work);
+      looks_in_vain = 0;
+    }
+  }
+}
+
+job* worker_thread::look_around(eagerness how) {
+  if (how == eagerness::asks) {
+    for (std::size_t i = 0; i < seen_jobs_.size(); ++i) {
+      seen_jobs_[i] = pool_.workers[i].jobs_begun();
+    }
+  }
+  for (int round = 0; round < search_rounds; ++round) {
+    if (job* item = take_from_others(how)) return item;
+    for (int i = 0; i < pauses_per_round; ++i) pause();
+  }
+  return nullptr;
+}
+
+job* worker_thread::take_from_others(eagerness how) {
+  if (job* item = next_shared(handful)) return item;
+  const std::size_t workers = pool_.workers.size();
+  // Marsaglia, Xorshift RNGs, 2003: where to begin, so that thieves spread.
+  random_ ^= random_ << 13;
+  random_ ^= random_ >> 7;
+  random_ ^= random_ << 17;
+  for (std::size_t i = 0; i < workers; ++i) {
+    worker_thread& victim = pool_.workers[(random_ + i) % workers];
+    job* item = nullptr;
+    if (&victim == this) {
+      item = next_ready();  // it may have been overlooked while thieves were at it
+    } else if ((item = steal_fork_from(victim, how, [] { return true; })) != nullptr ||
+               (item = steal_ready_from(victim, how)) != nullptr) {
+      count(counters_.steals);
+    }
+    if (item != nullptr) return item;
+  }
+  return nullptr;
+}
+
+/// A job that waits alone is its owner's next, who will come to it in less time than it takes to
+/// carry it over; unless the owner has been in one job since this thief's look before.
+job* worker_thread::steal_ready_from(worker_thread& victim, eagerness how) noexcept {
+  const bool is_held_up =
+      how == eagerness::insists && seen_jobs_[victim.index()] == victim.jobs_begun();
+  std::array<job*, handful> items;
+  std::size_t taken = victim.ring_.steal(is_held_up ? 1 : 2, items.data(), items.size());
+  if (taken == 0) taken = pool_.ready.pop(victim.index(), items.data(), items.size());
+  if (taken == 0 && is_held_up) return victim.take_slot();
+  return keep_but_first(items.data(), taken);
+}
+
+}  // namespace magpie::detail

@@ -1,0 +1,183 @@
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <exception>
+#include <magpie/errors.hpp>
+#include <magpie/runtime.hpp>
+#include <magpie/sleep.hpp>
+#include <magpie/timeout.hpp>
+#include <magpie/yield.hpp>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "support/counted.hpp"
+#include "support/each_runtime.hpp"
+#include "support/outcome_text.hpp"
+#include "support/tasks.hpp"
+#include "support/timing_out.hpp"
+
+// Timeouts within timeouts. Limits of hours are cut short by reschedule(); nobody waits for the
+// long sleeps.
+
+namespace {
+
+using namespace std::chrono_literals;
+using magpie::timeout_scope;
+using magpie::test::counted;
+using magpie::test::limited;
+using magpie::test::outcome;
+using magpie::test::sleep_long;
+
+class with_timeout_in_another : public magpie::test::timing_out {};
+MAGPIE_FOR_EACH_RUNTIME(with_timeout_in_another);
+
+// Rule 52: nested.
+
+struct nested_outcome {
+  std::string inner;
+  std::string outer;
+  bool inner_expired = false;
+  bool outer_expired = false;
+};
+
+/// Two timeouts, one in the other, around a body that sets both deadlines.
+template <class SetDeadlines>
+magpie::task<nested_outcome> nest(SetDeadlines set) {
+  nested_outcome all;
+  const auto outer_body = [&](timeout_scope& outer) -> magpie::task<> {
+    const auto inner_body = [&](timeout_scope& inner) -> magpie::task<> {
+      std::exception_ptr stopped;
+      try {
+        set(outer, inner);
+        co_await magpie::sleep_for(1000h);
+      } catch (const magpie::cancelled&) {
+        stopped = std::current_exception();
+      }
+      // Both are there in the order of their deadlines, which may differ by a moment.
+      for (int i = 0; i < 1000 && !outer.expired(); ++i) co_await magpie::yield();
+      all.inner_expired = inner.expired();
+      all.outer_expired = outer.expired();
+      std::rethrow_exception(std::move(stopped));
+    };
+    const auto inner_limited = [&]() -> magpie::task<> {
+      co_await magpie::with_timeout(1000h, inner_body);
+    };
+    std::exception_ptr failure;
+    try {
+      co_await inner_limited();
+    } catch (const magpie::timeout_error&) {
+      all.inner = "timeout";
+      failure = std::current_exception();
+    } catch (const magpie::cancelled&) {
+      all.inner = "cancelled";
+      failure = std::current_exception();
+    }
+    if (failure && all.inner == "cancelled") std::rethrow_exception(std::move(failure));
+  };
+  all.outer = co_await outcome(limited(1000h, outer_body));
+  co_await magpie::yield();
+  co_return all;
+}
+
+TEST_P(with_timeout_in_another, nested_with_equal_deadlines_is_the_outers) {
+  const auto in_the_past = [](timeout_scope& outer, timeout_scope& inner) {
+    outer.reschedule(magpie::now() - 1s);
+    inner.reschedule(magpie::now() - 1s);
+  };
+  const auto inner_first = [](timeout_scope& outer, timeout_scope& inner) {
+    inner.reschedule(magpie::now() - 1s);
+    outer.reschedule(magpie::now() - 1s);
+  };
+  const auto at_once = [](timeout_scope& outer, timeout_scope& inner) {
+    const auto deadline = magpie::now() + 1ms;
+    inner.reschedule(deadline);
+    outer.reschedule(deadline);
+    while (!inner.expired() || !outer.expired()) std::this_thread::yield();
+  };
+  const auto check = [this](auto set) {
+    const auto both = runtime.block_on(nest(set));
+    EXPECT_EQ(both.inner, "cancelled");
+    EXPECT_EQ(both.outer, "timeout");
+    EXPECT_TRUE(both.inner_expired);
+    EXPECT_TRUE(both.outer_expired);
+  };
+  check(in_the_past);
+  check(inner_first);
+  if (!is_virtual()) check(at_once);  // virtual time stands still while a task runs
+}
+
+TEST_P(with_timeout_in_another, nested_with_the_inner_first_is_the_inners_alone) {
+  const auto set = [](timeout_scope&, timeout_scope& inner) {
+    inner.reschedule(magpie::now() - 1s);
+  };
+  const auto both = runtime.block_on(nest(set));
+  EXPECT_EQ(both.inner, "timeout");
+  EXPECT_EQ(both.outer, "result");
+  EXPECT_TRUE(both.inner_expired);
+  EXPECT_FALSE(both.outer_expired);
+}
+
+TEST_P(with_timeout_in_another, nested_with_the_outer_first_is_the_outers_alone) {
+  const auto set = [](timeout_scope& outer, timeout_scope&) { outer.reschedule(1ms); };
+  const auto both = runtime.block_on(nest(set));
+  EXPECT_EQ(both.inner, "cancelled");
+  EXPECT_EQ(both.outer, "timeout");
+  EXPECT_FALSE(both.inner_expired);
+  EXPECT_TRUE(both.outer_expired);
+}
+
+TEST_P(with_timeout_in_another, in_the_cleanup_within_a_timeout_that_is_over_is_its_own) {
+  std::string inner;
+  const auto inner_body = [](timeout_scope&) -> magpie::task<> { co_await sleep_long(); };
+  const auto body = [&](timeout_scope& scope) -> magpie::task<> {
+    std::exception_ptr stopped;
+    try {
+      co_await magpie::sleep_for(1000h);
+    } catch (const magpie::cancelled&) {
+      stopped = std::current_exception();
+    }
+    EXPECT_TRUE(scope.expired());
+    inner = co_await outcome(limited(1ms, inner_body));
+    std::rethrow_exception(std::move(stopped));
+  };
+  EXPECT_EQ(outcome_of(limited(1ms, body)), "timeout");
+  EXPECT_EQ(inner, "timeout");
+}
+
+/// Each in the one before, down to depth 0, where the time of the one at depth `told` runs out.
+magpie::task<> nest_deeply(int depth, int told, timeout_scope* told_scope, int& unwound) {
+  const auto body = [&](timeout_scope& scope) -> magpie::task<> {
+    timeout_scope* const due = depth == told ? &scope : told_scope;
+    if (depth == 0) {
+      due->reschedule(1ms);
+      co_await sleep_long();
+    } else {
+      co_await nest_deeply(depth - 1, told, due, unwound);
+    }
+  };
+  const counted local;
+  std::exception_ptr failure;
+  try {
+    co_await magpie::with_timeout(1000h, body);
+  } catch (const magpie::cancelled&) {
+    failure = std::current_exception();
+    EXPECT_LT(depth, told);
+  } catch (const magpie::timeout_error&) {
+    EXPECT_EQ(depth, told);
+  }
+  ++unwound;
+  if (failure) std::rethrow_exception(std::move(failure));
+}
+
+TEST_P(with_timeout_in_another, nested_deeply_ends_what_is_in_it_and_no_more) {
+  constexpr int depth = 100;
+  for (const int told : {0, 1, 31, 32, 33, 99, 100}) {
+    int unwound = 0;
+    runtime.block_on(nest_deeply(depth, told, nullptr, unwound));
+    EXPECT_EQ(unwound, depth + 1);
+  }
+  EXPECT_EQ(counted::alive(), 0);
+}
+
+}  // namespace
