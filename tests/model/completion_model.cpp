@@ -20,6 +20,7 @@
 #include "runtime/cancel_scope.cpp"
 #undef static
 #include "runtime/join.cpp"
+#include "runtime/task_extras.cpp"
 #include "runtime/task_name.cpp"
 #include "runtime/task_state.cpp"
 #include "runtime/wait_description.cpp"

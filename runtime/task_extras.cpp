@@ -1,0 +1,80 @@
+#include "runtime/task_extras.hpp"
+
+#include <atomic>
+#include <magpie/detail/misuse.hpp>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+#include "runtime/forked_process.hpp"
+#include "runtime/local_values.hpp"
+#include "runtime/runtime_core.hpp"
+
+namespace magpie::detail {
+
+done_callback_id task_state_base::add_done_callback(done_callback callback) {
+  forked_process::check();
+  static std::atomic<std::uint64_t> next_id{1};
+  const done_callback_id id{next_id.fetch_add(1, std::memory_order_relaxed)};
+  done_callbacks& all = extras().callbacks;
+  if (!all.add(id, std::move(callback))) return id;
+  // The task has ended, and perhaps its runtime too. The job holds a handle, so that the state, and
+  // with it the job, outlives its run.
+  const runtime_identity identity(home_.load(std::memory_order_acquire));
+  bool is_submitted = false;
+  runtime_core::visit(identity, [&](runtime_core& home) {
+    if (!home.try_add_tasks(1)) return;
+    add_handle();
+    home.jobs.submit(all);
+    is_submitted = true;
+  });
+  if (!is_submitted) {
+    all.withdraw(id);
+    throw_invalid_state("the runtime of an ended task to run still, for a done callback");
+  }
+  return id;
+}
+
+std::size_t task_state_base::remove_done_callback(done_callback_id id) {
+  task_extras* const existing = extras_.load(std::memory_order_acquire);
+  return existing != nullptr ? existing->callbacks.remove(id) : 0;
+}
+
+task_extras& task_state_base::extras() {
+  task_extras* existing = extras_.load(std::memory_order_acquire);
+  if (existing != nullptr) return *existing;
+  auto made = std::make_unique<task_extras>(*this);
+  const std::lock_guard guard(*this);
+  existing = extras_.load(std::memory_order_relaxed);
+  if (existing != nullptr) return *existing;
+  extras_.store(made.get(), std::memory_order_release);
+  return *made.release();
+}
+
+shared_locals task_state_base::locals() noexcept {
+  task_extras* const existing = extras_.load(std::memory_order_acquire);
+  if (existing == nullptr) [[likely]]
+    return nullptr;
+  const std::lock_guard guard(*this);
+  return existing->locals;
+}
+
+/// The caller has what is replaced: no value of a user's is destroyed under the lock.
+bool task_state_base::exchange_locals(const shared_locals& expected, const shared_locals& desired) {
+  task_extras& all = extras();
+  const std::lock_guard guard(*this);
+  if (all.locals != expected) return false;
+  all.locals = desired;
+  return true;
+}
+
+void task_state_base::drop_locals() noexcept {
+  task_extras* const existing = extras_.load(std::memory_order_acquire);
+  if (existing == nullptr) [[likely]]
+    return;
+  shared_locals dropped;  // outlives the lock: the values are a user's
+  const std::lock_guard guard(*this);
+  dropped.swap(existing->locals);
+}
+
+}  // namespace magpie::detail
