@@ -809,7 +809,7 @@ MUTANTS = [
     join("join: a failure is not noted",
          "    if (failure) [[unlikely]]\n      target.note_failure(failure);\n",
          "",
-         file="runtime/magpie/detail/join.hpp"),
+         file="runtime/magpie/detail/proceed.hpp"),
     # The registry.
     registry("registry: counts go up relaxed",
              "sum.load(std::memory_order_relaxed) + count, std::memory_order_release",
