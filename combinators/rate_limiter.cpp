@@ -20,7 +20,7 @@ duration space_of(const rate& allowed) {
   return allowed.period / spaces + duration(allowed.period.count() % spaces != 0 ? 1 : 0);
 }
 
-/// Far from the ends of the clock, whatever is added or subtracted.
+/// The burst as a time. Limited so that no sum or difference leaves the range of the clock.
 duration tolerance_of(const rate& allowed, duration space) {
   constexpr duration longest = duration::max() / 4;
   const auto most = static_cast<std::size_t>(longest / space);

@@ -8,7 +8,7 @@ namespace magpie {
 
 namespace {
 
-/// The next number of a sequence without visible order: SplitMix64 (G. Steele, D. Lea and C. Flood,
+/// Returns the next number of a pseudorandom sequence: SplitMix64 (G. Steele, D. Lea and C. Flood,
 /// Fast Splittable Pseudorandom Number Generators, OOPSLA 2014).
 std::uint64_t next_random(std::uint64_t& state) noexcept {
   state += 0x9E3779B97F4A7C15U;
@@ -18,17 +18,17 @@ std::uint64_t next_random(std::uint64_t& state) noexcept {
   return mixed ^ (mixed >> 31);
 }
 
-/// Another one in each process and for each call.
+/// Returns a seed that differs in each process and for each call.
 std::uint64_t fresh_seed() {
   static const std::uint64_t of_process =
       (std::uint64_t{std::random_device{}()} << 32) | std::random_device{}();
-  // Only grows; it orders nothing.
+  // A count that only grows. It orders nothing.
   static std::atomic<std::uint64_t> calls{0};
   std::uint64_t seed = of_process + calls.fetch_add(1, std::memory_order_relaxed);
   return next_random(seed);
 }
 
-/// From 0 up to `most`.
+/// Maps `random` to a number from 0 up to `most`.
 double share(double most, std::uint64_t random) noexcept {
   return most * (static_cast<double>(random) / 18446744073709551616.0);
 }
@@ -38,7 +38,7 @@ double share(double most, std::uint64_t random) noexcept {
 duration backoff_policy::pause_after(std::size_t failures, std::uint64_t random) const noexcept {
   using fine = std::chrono::duration<double, duration::period>;
   const double grown = fine(first_).count() * std::pow(factor_, static_cast<double>(failures) - 1);
-  // Zero times infinity, and what else is no number, is no pause.
+  // Zero times infinity, or any other NaN, is no pause.
   const double whole = std::isnan(grown) ? 0 : std::min(grown, fine(cap_).count());
   switch (spread_) {
     case jitter::full:
@@ -99,7 +99,7 @@ std::optional<duration> retry_course::after(const std::exception_ptr& failure) {
   return pause;
 }
 
-/// The budget is asked last: only who does try again takes something out.
+/// The budget comes last, so that only a retry that will be made takes something out.
 std::optional<duration> retry_course::next_pause(const std::exception_ptr& failure) {
   if (failures_ >= options_.attempts) return std::nullopt;
   if (options_.retry_if && !options_.retry_if(failure)) return std::nullopt;

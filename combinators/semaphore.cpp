@@ -7,11 +7,11 @@
 
 namespace magpie {
 
-// Lock order: the scope of a wait, then the semaphore. Those who were granted are submitted without
-// the semaphore's lock, and nothing of it is touched after that: they may destroy it.
+// Lock order: the scope of a wait, then the semaphore. Granted waiters are submitted after the
+// semaphore's lock is released. The semaphore is not touched after that: a waiter may destroy it.
 
 semaphore::~semaphore() {
-  const std::lock_guard guard(lock_);  // of a thread that is about to leave it
+  const std::lock_guard guard(lock_);  // waits for a thread that is about to release it
   MAGPIE_CHECK(first_ == nullptr, "nobody to wait for a semaphore that is destroyed");
 }
 
@@ -57,7 +57,7 @@ std::size_t semaphore::waiting() const noexcept {
   return waiting_;
 }
 
-/// So far below the limit of the type that sums of a few do not overflow.
+/// Limits a count so that sums of a few do not overflow.
 std::int64_t semaphore::as_count(std::size_t permits) noexcept {
   return static_cast<std::int64_t>(std::min(permits, static_cast<std::size_t>(most)));
 }
@@ -109,7 +109,7 @@ detail::job* semaphore::grant() noexcept {
 void semaphore::submit_all(detail::job* granted) noexcept {
   while (granted != nullptr) {
     auto& each = static_cast<acquisition&>(*granted);
-    granted = each.next;  // read first: it may be gone afterwards
+    granted = each.next;  // read first: the waiter may be gone after submit()
     each.home().submit(each);
   }
 }
@@ -130,7 +130,8 @@ bool semaphore::acquisition::await_suspend(std::coroutine_handle<> suspended) {
   });
 }
 
-/// When a request has come after the grant, resume() throws and the permit goes on to the next.
+/// When a cancel request has come after the grant, resume() throws, and `granted` gives the permit
+/// back for the next waiter.
 permit semaphore::acquisition::await_resume() {
   permit granted;
   if (is_granted_) granted = permit(source_, static_cast<std::size_t>(weight_));
@@ -144,7 +145,7 @@ bool semaphore::acquisition::withdraw() noexcept {
     const std::lock_guard guard(source_.lock_);
     if (is_granted_) return false;
     source_.unlink(*this);
-    granted = source_.grant();  // it may have stood before those who want less
+    granted = source_.grant();  // it may have held up lighter waiters
   }
   source_.submit_all(granted);
   return true;

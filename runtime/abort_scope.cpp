@@ -15,7 +15,7 @@ void abort_scope::abort() noexcept {
 continuation abort_scope::begin(std::coroutine_handle<> awaiting,
                                 end_function when_ended) noexcept {
   enter(awaiting, when_ended);
-  // Of what is news yet it may be the body that is told.
+  // A request that is still new may be delivered to the body.
   requests_before_ = parent().requests_known_to(awaiting);
   return continuation(static_cast<nested_scope&>(*this));
 }

@@ -6,12 +6,13 @@
 
 namespace magpie::detail {
 
-/// A thread, not a task, that waits for the end of a task. Lives on that thread's stack.
+/// The waiter of a thread, not a task, that blocks until a task ends. Lives on that thread's stack.
 class blocked_thread : public waiter {
  public:
   blocked_thread() noexcept : waiter(&wake) {}
 
-  /// Blocks until the task has ended or the deadline has passed: false then.
+  /// Blocks until the task has ended or the deadline has passed. Returns false if the deadline has
+  /// passed.
   bool wait_until(time_point deadline) noexcept {
     if (deadline != time_point::max()) return parker_.park_until(deadline);
     parker_.park();

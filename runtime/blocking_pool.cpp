@@ -26,7 +26,7 @@ void blocking_pool::submit(blocking_call_base& call) {
   std::list<std::thread> ended;
   {
     const std::lock_guard lock(mutex_);
-    // Before the call is queued: once it is, it may be made, and gone, at any moment.
+    // Before the call is queued, because a queued call may be made, and gone, at any moment.
     if (queued_ >= idle_ && threads_.size() < most_) start_thread();
     call.next = nullptr;
     call.previous = last_;

@@ -12,33 +12,33 @@
 
 namespace magpie::detail {
 
-/// The threads for calls that block: started when a call finds none idle, up to `most`, and ended
-/// when they have had nothing to do for a while. Calls beyond `most` wait in order.
+/// The threads for calls that block. A call that finds no idle thread starts one, up to `most`
+/// threads; further calls wait in order. A thread that has had nothing to do for a while ends.
 class blocking_pool {
  public:
-  /// The threads may run where the calling thread may.
+  /// The threads may run on the processors on which the calling thread may run.
   explicit blocking_pool(std::size_t most);
 
-  /// Every task has ended, so that no call is in the queue; waits for those that still run though
-  /// nobody awaits them, and joins the threads.
+  /// Every task must have ended, so no call is in the queue. Waits for the calls that still run
+  /// although no task awaits them, and joins the threads.
   ~blocking_pool();
 
   blocking_pool(const blocking_pool&) = delete;
   blocking_pool& operator=(const blocking_pool&) = delete;
 
-  /// Has `call` made by one of the threads. Throws std::system_error when the pool has no thread
-  /// and cannot start one; then the call is not made.
+  /// Queues `call` for one of the threads. Throws std::system_error if the pool has no thread and
+  /// cannot start one, and std::bad_alloc. Then the call is not made.
   void submit(blocking_call_base& call);
 
-  /// False when every call that was submitted has been made, and its task is ready again. Not for
-  /// the pool's own threads.
+  /// Returns false if every call that was submitted has been made and its task is ready again. Not
+  /// for the pool's own threads.
   [[nodiscard]] bool is_busy();
 
-  /// Blocks until that is so, or the deadline has passed; returns how many calls have not been
-  /// made.
+  /// Blocks until that is so, or the deadline has passed. Returns how many calls are still queued
+  /// or running.
   [[nodiscard]] std::size_t wait_until_idle(time_point deadline);
 
-  /// Takes a submitted call out of the queue; false when a thread has it, or had it.
+  /// Takes a submitted call out of the queue. Returns false if a thread has it, or had it.
   [[nodiscard]] bool withdraw(blocking_call_base& call) noexcept;
 
  private:
@@ -50,9 +50,8 @@ class blocking_pool {
   static constexpr std::chrono::seconds keep_alive{10};
 
   const std::size_t most_;
-  cpu_set_t
-      processors_;    // a thread inherits those of whoever starts it, which may be a pinned worker
-  std::mutex mutex_;  // guards all below
+  cpu_set_t processors_;  // else a thread would inherit those of a pinned worker
+  std::mutex mutex_;      // guards all below
   std::condition_variable arrival_;
   std::condition_variable idleness_;
   blocking_call_base* first_ = nullptr;

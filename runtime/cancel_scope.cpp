@@ -15,12 +15,12 @@ namespace magpie::detail {
 
 namespace {
 
-/// Every coroutine that awaits in a task is a task's: task_awaiter takes no other.
+/// Every coroutine that awaits in a task is a task's own, because task_awaiter takes no other.
 promise_base& promise_of(std::coroutine_handle<> frame) noexcept {
   return std::coroutine_handle<promise_base>::from_address(frame.address()).promise();
 }
 
-/// The way from a coroutine up to its task: what it is awaited by, and so on.
+/// The way from a coroutine up to its task: to what awaits it, and so on.
 class way_up {
  public:
   way_up(std::coroutine_handle<> from, cancel_scope& scope) noexcept
@@ -32,7 +32,7 @@ class way_up {
     task,   // coroutine() is the first of its task
   };
 
-  /// Up to the next place that matters, from coroutine() on.
+  /// Climbs from coroutine() to the next stop.
   [[nodiscard]] stop climb() noexcept {
     for (;;) {
       const continuation& then = coroutine_->then();
@@ -66,8 +66,9 @@ class way_up {
   cancel_scope* scope_;
 };
 
-/// Whether this child of a join, or what the join is a part of, has been told. A scope further in
-/// than the mark that is asked to end is another matter: of that nobody in it has been told.
+/// Returns whether a request has been delivered to this child of a join, or to what the join is a
+/// part of. A request to a scope further in than the mark is another matter: it has been delivered
+/// to no coroutine in that scope.
 bool was_told(way_up way) noexcept {
   for (;;) {
     switch (way.climb()) {
@@ -122,7 +123,8 @@ std::uint64_t cancel_scope::count_requests(counting which) const noexcept {
   }
 }
 
-/// Goes the way of deliver(): what stands is news, but for a child of a join that has been told.
+/// Goes the way of deliver(). A request that stands is new to the coroutine, unless this is a child
+/// of a join with the mark.
 std::uint64_t cancel_scope::requests_known_to(std::coroutine_handle<> at) noexcept {
   std::uint64_t count = 0;
   for (way_up way(at, *this);;) {
@@ -160,7 +162,7 @@ task_state_base& cancel_scope::root() noexcept {
 
 void cancel_scope::tell_members(cancel_round& round) noexcept {
   for (scope_member* each = members_; each != nullptr;) {
-    scope_member* const following = each->next_;  // read first: a wait that is woken is unlinked
+    scope_member* const following = each->next_;  // read first: notifying may unlink the wait
     each->operations_.tell(*each, round);
     each = following;
   }
@@ -180,12 +182,11 @@ bool cancel_scope::take_request() noexcept {
   return was_requested;
 }
 
-/// Requests are delivered from the inside out. The coroutine takes those of the scopes that it
-/// alone runs in. What is asked of a scope around the join that it is a child of concerns the other
-/// children as well: it stands until the join's parent is told, and meanwhile each child is told
-/// once, of which its mark is kept in its promise; so that a child may await what it needs to clean
-/// up. A coroutine that was made by one which had been told is not told of the same: hence the look
-/// at all marks above.
+/// Delivers requests from the inside out. The coroutine takes those of the scopes in which it alone
+/// runs. A request to a scope around a join concerns the other children as well. It stands until it
+/// is delivered to the join's parent. Until then it is delivered once to each child, whose mark is
+/// kept in its promise; so a child may await what it needs to clean up. A coroutine that a marked
+/// child created does not receive the same request again: hence the look at all marks above.
 cancel_scope::delivery cancel_scope::deliver(std::coroutine_handle<> at) noexcept {
   delivery due = delivery::none;
   for (way_up way(at, *this);;) {
@@ -260,7 +261,7 @@ std::coroutine_handle<> end_body(nested_scope& scope) noexcept { return scope.bo
 
 void nested_scope::tell() noexcept {
   {
-    // Without a body that waits there is nobody to tell, and perhaps no task around it yet.
+    // Without a body that waits there is no member to notify, and perhaps no task around it yet.
     const std::lock_guard guard(static_cast<cancel_scope&>(*this));
     if (!has_members()) return;
   }
@@ -311,7 +312,7 @@ void cancel_round::tell_all(Scope& scope) noexcept {
 }
 
 void cancel_round::add(task_state_base& task) noexcept {
-  // Another round that has it in its list will come to it.
+  // Another round that has it in its list will visit it.
   if (!task.has_members() || !task.enter_list()) return;
   task.add_handle();
   task.next = first_;

@@ -10,8 +10,8 @@
 
 namespace magpie::detail {
 
-/// One child. Its visit keeps the task's state, and is no handle, so that whoever has the only
-/// handle can take the result.
+/// The waiter of one child. It holds a visit, which keeps the task's state but is no handle: a
+/// holder of the only handle can take the result.
 struct child_tasks::member final : waiter {
   member(child_tasks& around, task_state_base& child) noexcept
       : waiter(&child_ended), group(around), task(child) {}
@@ -28,7 +28,7 @@ struct child_tasks::member final : waiter {
   member* next_failed = nullptr;
 };
 
-/// What launch() throws when it is too late.
+/// What launch() throws if the stage is not open.
 struct child_tasks::refusal final : invalid_state {
   explicit refusal(const child_tasks& by)
       : invalid_state(
@@ -57,8 +57,8 @@ void child_tasks::unlink(member& removed) noexcept {
   if (removed.next_child != nullptr) removed.next_child->link = removed.link;
 }
 
-/// The child can be found by abort() from the moment when it is published, and cannot end before it
-/// is submitted.
+/// abort() can find the child as soon as it is published. The child cannot end before it is
+/// submitted.
 void child_tasks::launch(task_state_base& state, const spawn_options& options) {
   member* added = nullptr;
   try {
@@ -86,7 +86,7 @@ void child_tasks::launch(task_state_base& state, const spawn_options& options) {
   core_.jobs.submit(state);
 }
 
-/// Runs where the task has ended, after that can be seen.
+/// Runs on the worker that ended the task, after the end has been published.
 void child_tasks::child_ended(job& self, worker&) noexcept {
   auto* const ended = &static_cast<member&>(self);
   child_tasks& group = ended->group;
@@ -112,7 +112,7 @@ void child_tasks::child_ended(job& self, worker&) noexcept {
   if (joining != nullptr) home.wake(*joining);
 }
 
-/// Before abort(): the failures that follow from it come after this one.
+/// Called before abort(), so that the failures which the abort causes come after this one.
 void child_tasks::note_failure(member& ended, std::exception_ptr error) noexcept {
   ended.failure = std::move(error);
   const std::lock_guard guard(lock_);
@@ -142,8 +142,7 @@ void child_tasks::abort() noexcept {
       member& told = *children_;
       unlink(told);
       link(told, told_);
-      next =
-          task_state_base::try_visit(slot::of(&told.task));  // which the member's own visit keeps
+      next = task_state_base::try_visit(slot::of(&told.task));  // kept by the member's own visit
     }
     static_cast<void>(next->pass_on(*next, {}));
     next->end_visit();

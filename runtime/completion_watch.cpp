@@ -14,18 +14,18 @@
 
 namespace magpie::detail {
 
-/// What a watch consists of, in one piece of memory with its nodes behind it. It stays until its
-/// owner has left and everything that may still touch it, nodes and timer, has done so.
+/// The block of a watch, with its nodes behind it in one piece of memory. It stays until its owner
+/// has left and everything that may still touch it, nodes and timer, has done so.
 struct completion_block : timer {
-  /// Stands among a task's waiters, and later among those that have come, in order. Without a
-  /// scope: whoever ends the task runs it at once.
+  /// A waiter of a task, and later a link in the list of those that have arrived, in order. It has
+  /// no scope, so the worker that ends the task runs it at once.
   struct node : waiter {
     node(completion_block& of, task_state_base& watched) noexcept
         : waiter(&arrive), block(of), task(watched) {}
 
     completion_block& block;
-    task_state_base& task;     // may be gone when the node has come, or the block is abandoned
-    bool has_arrived = false;  // guarded by the block's lock; final when the block is abandoned
+    task_state_base& task;     // may be gone once the node has arrived or the block is abandoned
+    bool has_arrived = false;  // guarded by the block's lock; final once the block is abandoned
   };
 
   completion_block(std::size_t most, deciding_end what) noexcept
@@ -47,7 +47,8 @@ struct completion_block : timer {
   [[nodiscard]] std::size_t number_of(const node& which) noexcept {
     return static_cast<std::size_t>(&which - nodes());
   }
-  /// Where the task's number plus 1 is in the table; 0 if it has none yet.
+  /// Returns the task's place in the table, which holds the task's number plus 1, or 0 for none
+  /// yet.
   [[nodiscard]] std::uint32_t& entry(const task_state_base& task) noexcept;
 
   [[nodiscard]] bool watches(const task_state_base& task) noexcept { return entry(task) != 0; }
@@ -62,9 +63,10 @@ struct completion_block : timer {
 
   [[nodiscard]] bool is_enough() const noexcept { return arrived >= enough || decisive != nullptr; }
   [[nodiscard]] completion_wait* end_wait() noexcept { return std::exchange(waiting, nullptr); }
-  /// Gives the wait that is over by it, for the caller to wake when the lock is free.
+  /// Adds the node to those that have arrived. Returns the wait that ends by it, for the caller to
+  /// wake after the lock; null for none.
   [[nodiscard]] completion_wait* take(node& which) noexcept;
-  /// From now on, those that decided count no more than others.
+  /// From now on no task decides, and the wait is for all.
   void wait_for_all() noexcept {
     decides = deciding_end::none;
     decisive = nullptr;
@@ -84,14 +86,14 @@ struct completion_block : timer {
   deciding_end decides;
   bool is_abandoned = false;           // the owner has left
   bool is_armed = false;               // the timer is in its wheel, or on its way out
-  completion_wait* waiting = nullptr;  // who takes it from here makes it ready
-  std::size_t enough = 0;              // as many have to come for it
-  std::size_t arrived = 0;             // in all
-  node* first = nullptr;               // of those that came and have not been asked for
-  node* last = nullptr;                // if there is a first one
+  completion_wait* waiting = nullptr;  // the thread that takes it from here makes it ready
+  std::size_t enough = 0;              // how many must arrive to end the wait
+  std::size_t arrived = 0;             // how many have arrived
+  node* first = nullptr;               // of those that next() has not returned
+  node* last = nullptr;                // valid if there is a first one
   node* decisive = nullptr;            // the first that decided
-  // One of the owner, one of each node that has not come, one of an armed timer. Who brings it to 0
-  // disposes of the block.
+  // One reference of the owner, one of each node that has not arrived, one of an armed timer. The
+  // thread that brings the count to 0 disposes of the block.
   std::size_t references;
 };
 
@@ -125,8 +127,8 @@ completion_wait* completion_block::take(node& which) noexcept {
   return is_enough() ? end_wait() : nullptr;
 }
 
-/// The owner may leave as soon as the node has come, so after the lock nothing of the block is
-/// touched, unless the last reference was this one.
+/// The owner may leave as soon as the node has arrived. So nothing of the block is touched after
+/// the lock, unless the last reference was this one.
 void completion_block::arrive(job& self, worker&) noexcept {
   auto& arriving = static_cast<node&>(self);
   completion_block& block = arriving.block;
@@ -141,7 +143,7 @@ void completion_block::arrive(job& self, worker&) noexcept {
   if (is_last) dispose(&block);
 }
 
-/// A timer that the end of the runtime flushes says nothing: the time has not come.
+/// A timer that the end of the runtime flushes ends no wait: its time has not come.
 job* completion_block::run_out(timer& self) noexcept {
   auto& block = static_cast<completion_block&>(self);
   completion_wait* woken = nullptr;
@@ -161,8 +163,8 @@ completion_watch::completion_watch(std::size_t most, deciding_end decides)
   std::fill_n(block_->table(), completion_block::table_size(most), 0U);
 }
 
-/// When the block is abandoned, what has not arrived by then is taken back from the tasks; what is
-/// on its way, since its task has just ended, has only to be waited for by the block.
+/// Abandons the block and takes back from the tasks each node that has not arrived. A node whose
+/// task has just ended is on its way; it keeps the block, and nothing waits for it here.
 completion_watch::~completion_watch() {
   if (block_ == nullptr) return;
   bool all_arrived = false;
@@ -172,7 +174,7 @@ completion_watch::~completion_watch() {
     all_arrived = block_->arrived == block_->count;
   }
   std::size_t dropped = 1 + block_->capacity - block_->count;
-  // Newest first, as they stand in a task.
+  // Newest first, in the order of a task's list.
   for (std::size_t i = all_arrived ? 0 : block_->count; i-- > 0;) {
     completion_block::node& each = block_->nodes()[i];
     if (each.has_arrived) continue;
@@ -266,7 +268,7 @@ bool completion_wait::suspend_until(std::coroutine_handle<> suspended, time_poin
   }
 }
 
-/// Of a request that came before the wait.
+/// Forwards a request that came before the wait.
 void completion_wait::pass_on_to_all() noexcept {
   completion_block& block = *watched_.block_;
   {
@@ -280,7 +282,8 @@ void completion_wait::pass_on_to_all() noexcept {
   }
 }
 
-/// With the scope's lock held, for which a coroutine that is woken meanwhile has to wait.
+/// Called with the scope's lock held. A coroutine that is woken during the call waits for that
+/// lock.
 bool completion_wait::enter() noexcept {
   completion_block& block = *watched_.block_;
   {
@@ -303,8 +306,9 @@ bool completion_wait::withdraw() noexcept {
   return block.waiting == this && block.end_wait() == this;
 }
 
-/// The tasks' locks are only tried, so one round may have to come several times. One of the tasks
-/// may wait for this one, in a ring, and the request have come from there: then the wait ends.
+/// Only tries the tasks' locks, so one round may have to visit this wait several times. If the
+/// round began at one of the watched tasks, that task waits for this one, in a ring; the wait is
+/// then withdrawn.
 void completion_wait::pass_on(scope_member& self, cancel_round& round) noexcept {
   auto& wait = static_cast<completion_wait&>(self);
   if (!wait.is_news()) return;
@@ -330,7 +334,7 @@ void completion_wait::pass_on(scope_member& self, cancel_round& round) noexcept 
 }
 
 void completion_wait::resume_after_wait() {
-  if (coroutine == nullptr) return;  // there was nothing to wait for
+  if (coroutine == nullptr) return;  // it did not suspend
   // In this order: before the scope is left, enter() may not have armed the timer yet.
   static_cast<void>(leave_scope());
   stop_timer();
@@ -338,7 +342,7 @@ void completion_wait::resume_after_wait() {
   resume();
 }
 
-/// A timer that is on its way stays armed for the block until it has come.
+/// A timer that can no longer be disarmed stays armed for the block until it has fired.
 void completion_wait::stop_timer() noexcept {
   completion_block& block = *watched_.block_;
   if (!has_armed_ || !home().disarm(block)) return;

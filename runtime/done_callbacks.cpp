@@ -10,7 +10,7 @@ namespace magpie::detail {
 bool done_callbacks::add(done_callback_id id, done_callback callback) {
   const std::lock_guard lock(mutex_);
   entries_.push_back({id, std::move(callback)});
-  // A task that ended before this object was made has not told it.
+  // A task that ended before this object was made has not called task_ended().
   ended_ = ended_ || owner_.is_done();
   return ended_ && !std::exchange(submitted_, true);
 }
@@ -52,8 +52,8 @@ void done_callbacks::run_all(job& self, worker& here) noexcept {
     lock.unlock();
     callbacks.run(due);
   }
-  // Both were taken when this job was submitted. With the handle this object may go, and then the
-  // runtime.
+  // The submission took a handle and a place in the registry. Without the handle this object may be
+  // gone; without the place the runtime may be.
   owner.drop_handle();
   runtime_core::of(here).tasks.remove(here);
 }

@@ -7,22 +7,24 @@
 
 namespace magpie::detail {
 
-/// The done callbacks of one task, made when the first is added. Also the job that runs them: at
-/// most once in a queue at a time, so they run one after the other, in order of registration.
+/// The done callbacks of one task, and the job that runs them. Made with the task's extras. The job
+/// is in at most one queue at a time, so the callbacks run one after the other, in order of
+/// registration.
 class done_callbacks : public job {
  public:
   explicit done_callbacks(task_state_base& owner) noexcept : job(&run_all), owner_(owner) {}
 
-  /// Adds a callback. True when the task has ended and the caller must submit this job.
+  /// Adds a callback. Returns true if the task has ended and the caller must submit this job.
   [[nodiscard]] bool add(done_callback_id id, done_callback callback);
 
-  /// How many it removed: 1, or 0 when the callback has been started or removed already.
+  /// Removes a callback. Returns how many it removed: 1, or 0 if the callback has started or was
+  /// removed before.
   std::size_t remove(done_callback_id id);
 
-  /// Undoes an add() that said true, when the job cannot be submitted.
+  /// Undoes an add() that returned true, if the job cannot be submitted.
   void withdraw(done_callback_id id);
 
-  /// The task has ended. True when the caller must submit this job.
+  /// Notes that the task has ended. Returns true if the caller must submit this job.
   [[nodiscard]] bool task_ended() noexcept;
 
  private:
@@ -37,8 +39,8 @@ class done_callbacks : public job {
   task_state_base& owner_;
   std::mutex mutex_;  // guards all below
   std::list<entry> entries_;
-  bool ended_ = false;      // the task has ended, as far as this object was told
-  bool submitted_ = false;  // this job is on its way or runs
+  bool ended_ = false;      // the task has ended, as far as this object knows
+  bool submitted_ = false;  // this job is queued or runs
 };
 
 }  // namespace magpie::detail

@@ -9,7 +9,7 @@ namespace magpie {
 
 namespace {
 
-/// The error as the group that it is; nothing for a leaf.
+/// Returns the error as the group that it is; nothing for a leaf.
 std::optional<exception_group> as_group(const std::exception_ptr& error) {
   try {
     std::rethrow_exception(error);

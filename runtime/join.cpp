@@ -6,7 +6,7 @@ namespace magpie::detail {
 
 namespace {
 
-/// A failure has been noted in the topmost join already.
+/// Continues with the parent, without a failure: the topmost join has noted it already.
 std::coroutine_handle<> go_on(const continuation& parent) noexcept {
   std::exception_ptr none;
   return proceed(parent, none);
@@ -16,7 +16,7 @@ std::coroutine_handle<> go_on(const continuation& parent) noexcept {
 
 std::coroutine_handle<> join::run_after_settling(worker& here, fork_lane::push_result forked,
                                                  std::uintptr_t child) noexcept {
-  // Without memory to offer the rest as a fork it is made ready instead.
+  // Without memory for the fork, the rest is made ready instead.
   if (!here.settle_fork(*this, forked)) here.make_ready(*this);
   return run(here, child);
 }
@@ -36,7 +36,7 @@ std::coroutine_handle<> join::earlier_child_ended() noexcept {
 std::coroutine_handle<> join::earlier_child_ended_slowly(
     worker& here, fork_lane::pop_if_result unforked) noexcept {
   if (unforked == fork_lane::pop_if_result::marked && here.settle_unfork()) return run_next(here);
-  // This strand is over. Unless it was the last, the join may be gone after the subtraction.
+  // This strand is over. Unless it was the last one, the join may be gone after the subtraction.
   const continuation parent = parent_;
   if (missing_.fetch_sub(1, std::memory_order_acq_rel) != 1) return std::noop_coroutine();
   return go_on(parent);

@@ -28,8 +28,9 @@ join_tree::~join_tree() {
   if (joins_ != nullptr) free_frame(joins_, block_size());
 }
 
-/// The join of the runs [begin, end). The pair of the halves below it lies in joins_ behind all
-/// runs, where its place is told by the first run of its second half: no two have the same.
+/// Returns the join of the runs [begin, end). A join of two halves lies in joins_ behind the joins
+/// of all runs. The number of the first run of its second half gives its place, so no two have the
+/// same.
 join& join_tree::halves(std::size_t begin, std::size_t end) noexcept {
   if (end - begin == 1) return joins_[begin];
   const std::size_t middle = begin + (end - begin) / 2;

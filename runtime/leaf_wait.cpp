@@ -8,7 +8,7 @@ namespace magpie::detail {
 
 bool leaf_wait::lock_to_wait(std::coroutine_handle<> suspended) noexcept {
   prepare(suspended, worker::here());
-  // The coroutine may wait though there are requests of which it has been told already: it cleans
+  // The coroutine may wait although there are requests that have been delivered to it: it cleans
   // up. A request that comes between the delivery and the lock shows in the comparison.
   std::uint32_t told = 0;
   for (;;) {
@@ -35,7 +35,7 @@ std::uint32_t leaf_wait::leave_scope() noexcept {
 }
 
 void leaf_wait::resume() {
-  if (coroutine == nullptr) return;  // there was nothing to wait for
+  if (coroutine == nullptr) return;  // it did not suspend
   if (found_ != cancel_scope::delivery::none) scope->throw_cancelled(found_);
   if (leave_scope() == 0 && !withdrawn_) [[likely]]
     return;

@@ -7,14 +7,15 @@
 
 namespace magpie::detail {
 
-/// The values of a task's locals. Never changed once it is a task's: who sets one makes another of
-/// these, so that tasks can share it.
+/// The values of a task's task-locals. A list that a task has never changes, so that tasks can
+/// share it: to set a value, a task takes another list.
 class local_values {
  public:
-  /// Null for none.
+  /// Returns the value; null for none.
   [[nodiscard]] const std::shared_ptr<const void>& find(std::uint64_t key) const noexcept;
 
-  /// Those of `values`, which may be null, but for one. Throws std::bad_alloc.
+  /// Returns a copy of `values`, which may be null, with `value` for `key`. A null `value` leaves
+  /// the key without one. Throws std::bad_alloc.
   [[nodiscard]] static shared_locals with(const shared_locals& values, std::uint64_t key,
                                           std::shared_ptr<const void> value);
 
@@ -27,11 +28,11 @@ class local_values {
   std::vector<entry> entries_;
 };
 
-/// The values that the caller has: those of the task that calls, or of the task for which
+/// Returns the values of the caller: of the task that calls, or of the task for which
 /// run_blocking() calls. Null for none.
 [[nodiscard]] shared_locals current_locals() noexcept;
 
-/// While it lives, the calling thread, which is no worker, has these values.
+/// While this object lives, the calling thread, which is no worker, has these values.
 class lent_locals {
  public:
   explicit lent_locals(const shared_locals& values) noexcept;

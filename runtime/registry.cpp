@@ -5,10 +5,11 @@
 namespace magpie::detail {
 
 bool registry::add_from_outside(std::size_t count) {
-  // Relaxed: whoever sees the removal sees this, which happened before the task could run.
+  // Relaxed: a thread that sees the removal sees this addition, which happened before the task
+  // could run.
   if ((added_outside_.fetch_add(count, std::memory_order_relaxed) & closed_bit) == 0) return true;
   added_outside_.fetch_sub(count, std::memory_order_relaxed);
-  notify();  // whoever has looked in between
+  notify();  // a closing thread may have looked in between
   return false;
 }
 
@@ -38,10 +39,10 @@ bool registry::close_when_empty(time_point deadline) {
   return true;
 }
 
-/// All removals are read before all additions. None of these numbers ever goes down, and at no
-/// moment has more been removed than added. So if the sums are equal, then so they were at each
-/// moment between the last look at a removal and the first at an addition: it was empty. From then
-/// on only other threads could add, and they have not until the compare-exchange succeeds.
+/// Reads all removals before all additions. At no moment has more been removed than added, and
+/// neither sum ever goes down. So if the sums read are equal, they were equal at each moment
+/// between the last look at a removal and the first look at an addition: the registry was empty.
+/// From then on only other threads could add. They have not, if the compare-exchange succeeds.
 bool registry::close_if_empty() noexcept {
   std::uint64_t removed = 0;
   for (const counts& each : counts_) removed += each.removed.load(std::memory_order_acquire);

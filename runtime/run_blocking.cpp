@@ -32,8 +32,8 @@ void blocking_call_base::make() noexcept {
   }
 }
 
-/// The call goes to the pool first, which may take its time, and fail. Only then can a request wake
-/// the task, and only as long as the call has not ended.
+/// Submits the call to the pool first, which may take long, and may fail. Only afterwards can a
+/// cancel request wake the task, and only if the call has not ended.
 bool blocking_wait::await_suspend(std::coroutine_handle<> suspended) {
   if (!lock_to_wait(suspended)) return false;
   scope->unlock();
@@ -63,7 +63,8 @@ void blocking_wait::resume_after_call() {
   if (call_->failure_) std::rethrow_exception(std::exchange(call_->failure_, nullptr));
 }
 
-/// Nobody waits for the call any more. Stop callbacks are a user's: no lock is held here.
+/// The task no longer waits for the call. Stop callbacks are a user's code, so no lock is held
+/// here.
 void blocking_wait::abandon() noexcept {
   if (runtime_core::of(worker::here()).blocking.withdraw(*call_)) return;
   call_->stop_.request_stop();

@@ -18,12 +18,12 @@ namespace detail {
 
 namespace {
 
-/// The runtimes of the process, for what may outlive its runtime and asks before it goes there.
-/// Lives for ever, as handles may.
+/// The runtimes of the process. A task may outlive its runtime, and looks here before it uses the
+/// runtime. Never destroyed, because handles may live as long as the process.
 struct living_runtimes {
   std::mutex mutex;  // guards all below
   std::unordered_map<std::uint64_t, runtime_core*> by_identity;
-  std::vector<unobserved_hook> hooks;  // each that was ever used, once
+  std::vector<unobserved_hook> hooks;  // each hook that was ever used, once
   std::uint64_t next_number = 0;
 
   static living_runtimes& instance() {
@@ -32,7 +32,7 @@ struct living_runtimes {
   }
 };
 
-// An identity's word: a one, the place of the hook, the number.
+// An identity's word, from the lowest bit: a one, the place of the hook, the number.
 constexpr unsigned hook_bits = 16;
 
 runtime_options checked(runtime_options settings) {
@@ -130,7 +130,7 @@ shutdown_report runtime_core::shut_down(time_point deadline) {
   shutdown_report left;
   if (!drain(deadline)) left.stragglers = list_tasks();
   is_shut_down_.store(true, std::memory_order_relaxed);
-  // A virtual time stands still while functions run.
+  // Virtual time stands still while functions run.
   const bool is_virtual = options.time == virtual_time;
   left.blocking_calls = blocking.wait_until_idle(is_virtual ? time_point::max() : deadline);
   return left;
@@ -195,8 +195,8 @@ std::vector<any_task_handle> runtime_core::find_tasks(
       if (state != nullptr) state->end_visit();
     }
   };
-  // Of all runtimes at first: while slots are looked through no visit may end, since the end of the
-  // last one frees a slot.
+  // Of all runtimes at first. No visit may end while the slots are looked through, because the end
+  // of a last visit frees a slot.
   std::vector<visit> visits;
   visit latest(nullptr);
   for_each_slot([&](slot& each) {
@@ -214,7 +214,7 @@ std::vector<any_task_handle> runtime_core::find_tasks(
 
 void runtime_core::report_long_run(const void* scope, duration so_far) {
   if (options.on_long_run == nullptr) return;
-  // It may have ended meanwhile, and its slot may be another task's or gone: so it is looked for.
+  // The task may have ended and its slot may have been reused or freed, so look the task up again.
   const auto is_it = [scope](task_state_base& each) { return each.contains(scope); };
   for (const any_task_handle& found : find_tasks(is_it)) {
     const std::string name = found.name();
@@ -256,7 +256,7 @@ runtime::runtime(const runtime_options& options) {
 
 runtime::~runtime() {
   if (detail::forked_process::is_this()) {
-    static_cast<void>(core_.release());  // the threads that could end it are not here
+    static_cast<void>(core_.release());  // this process has no threads to end it
   } else {
     core_.reset();
     detail::forked_process::remove_runtime();

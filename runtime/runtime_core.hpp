@@ -17,13 +17,13 @@
 
 namespace magpie::detail {
 
-/// What is still to be known of a runtime that may be gone, in one odd word (an even one is the
-/// address of a core): the hook for unobserved failures, and a number that is never used again in
-/// this process.
+/// What is still needed of a runtime that may be gone, in one odd word: the hook for unobserved
+/// failures, and a number that this process never uses again. An even word is the address of a
+/// core.
 class runtime_identity {
  public:
   explicit runtime_identity(std::uint64_t word) noexcept : word_(word) {}
-  /// A new one.
+  /// Makes a new one. Throws invalid_state for too many different hooks, and std::bad_alloc.
   explicit runtime_identity(unobserved_hook hook);
 
   [[nodiscard]] static bool is_one(std::uint64_t word) noexcept { return word % 2 != 0; }
@@ -34,13 +34,13 @@ class runtime_identity {
   std::uint64_t word_;
 };
 
-/// What a runtime consists of. The order is that of dependence: the blocking pool's threads submit
-/// to the scheduler, so they are joined first.
+/// The parts of a runtime. They stand in the order of dependence: the blocking pool's threads
+/// submit to the scheduler, so they are joined first.
 class runtime_core {
  public:
   explicit runtime_core(const runtime_options& settings);
 
-  /// Wakes the sleepers with `cancelled` and runs all tasks to their end.
+  /// Cancels all tasks, wakes the sleepers with `cancelled`, and waits until all tasks have ended.
   ~runtime_core();
 
   runtime_core(const runtime_core&) = delete;
@@ -50,55 +50,56 @@ class runtime_core {
     return *static_cast<runtime_core*>(here.home().owner());
   }
 
-  /// Calls `visit` with the runtime of that identity, which will not end meanwhile; not when it has
-  /// ended.
+  /// Calls `visit` with the runtime of that identity, which does not end during the call. Does not
+  /// call it if the runtime has ended.
   static void visit(runtime_identity which, const std::function<void(runtime_core&)>& visit);
 
-  /// So many tasks more. False when none may be added.
+  /// Registers `count` more tasks. Returns false if none may be added. Throws invalid_state in a
+  /// child of fork().
   [[nodiscard]] bool try_add_tasks(std::size_t count);
-  /// The same; throws invalid_state.
+  /// The same, but throws invalid_state instead of returning false.
   void add_tasks(std::size_t count);
-  /// For whoever has published a task and not submitted it yet. True: the runtime closes, and its
-  /// request to all tasks may have missed this one, so the caller cancels it.
+  /// For a thread that has published a task and not submitted it yet. True: the runtime is closing,
+  /// and its request to all tasks may have missed this one, so the caller cancels it.
   [[nodiscard]] bool is_closing() const noexcept {
     asymmetric_fence::light();
     return is_closing_.load(std::memory_order_relaxed);
   }
 
-  /// Any thread: no more tasks come from outside, and those that are there have been cancelled
-  /// once.
+  /// Refuses tasks from outside from now on, and cancels each task that has not been cancelled
+  /// before. Any thread.
   void request_shutdown();
-  /// On a thread that is not a worker, of this or any runtime.
+  /// See runtime::shutdown(). Not on a worker of any runtime.
   [[nodiscard]] shutdown_report shut_down(time_point deadline);
 
-  /// Those of this runtime's tasks that are not done and wanted.
+  /// Returns handles of this runtime's tasks that are not done and for which `wanted` returns true.
   [[nodiscard]] std::vector<any_task_handle> find_tasks(
       const std::function<bool(task_state_base&)>& wanted) const;
 
-  /// Blocks the calling thread, which is no worker, until the task has ended. Without workers it
-  /// runs the tasks meanwhile; throws `deadlock`.
+  /// Blocks the calling thread, which is no worker, until the task has ended. Without workers the
+  /// thread runs the tasks, and `deadlock` may be thrown.
   void wait_for_end(task_state_base& awaited);
-  /// Without workers: until then.
+  /// Without workers: runs tasks until then.
   void run_until(time_point deadline);
 
-  /// The tasks that are not done.
+  /// Lists the tasks that are not done.
   [[nodiscard]] std::vector<straggler> list_tasks() const;
 
-  /// Tells on_long_run of the task that has, or had, the scope at that address.
+  /// Reports to on_long_run the task that has, or had, the scope at that address.
   void report_long_run(const void* scope, duration so_far);
 
   [[nodiscard]] bool is_driven() const noexcept { return options.workers == 0; }
 
  private:
-  /// Without workers: runs tasks until `is_over` says so.
+  /// Without workers: runs tasks until `is_over` returns true or the deadline has passed.
   [[nodiscard]] scheduler::end_of_run drive(const std::function<bool()>& is_over,
                                             time_point deadline);
-  /// Waits for the end of all tasks, and closes the registry then. False when the deadline has
-  /// passed before, or nothing will ever happen.
+  /// Waits for the end of all tasks, and then closes the registry. Returns false if the deadline
+  /// has passed before, or nothing will ever happen.
   [[nodiscard]] bool drain(time_point deadline);
   [[noreturn]] void throw_deadlock() const;
   enum class cancelled_before { spared, cancelled_again };
-  /// Cancels all tasks, and from now on each newcomer.
+  /// Cancels all tasks, and from now on each new task.
   void cancel_all(cancelled_before which, std::string_view reason);
 
  public:
@@ -113,8 +114,8 @@ class runtime_core {
   // reads it behind a light fence, after it has published its task. So either the look finds the
   // task, or the spawn finds the runtime closing.
   std::atomic<bool> is_closing_{false};
-  // false -> true once, when shut_down() returns: what is left does not spawn any more. Relaxed:
-  // who spawns after that has returned knows of it.
+  // false -> true once, by shut_down(), when it has waited for the tasks: what is left spawns no
+  // more. Relaxed: code that spawns after shut_down() has returned sees it.
   std::atomic<bool> is_shut_down_{false};
 };
 

@@ -8,8 +8,9 @@ bool shielded_wait::await_ready() const {
   return is_done_for_another(awaited_, "a shield to be awaited in a task on a runtime");
 }
 
-/// Both locks are held while the wait goes from one scope's hands into the other's: else a request
-/// could come in between and take it for over. The second is only tried, as all locks of two tasks.
+/// Holds both locks while the wait enters its scope and the task's list of waiters. Otherwise a
+/// request could come between the two and take the wait for one that is over. The second lock is
+/// only tried, as always with the locks of two tasks.
 bool shielded_wait::await_suspend(std::coroutine_handle<> suspended) {
   for (;;) {
     if (!lock_to_wait(suspended)) return false;

@@ -21,7 +21,7 @@ void stop_member::end() {
 constexpr leaf_wait::operations stop_member::stop_operations{
     &stop, [](const scope_member&, wait_descriptions&) noexcept {}};
 
-/// The body may have been told of the request by now, so that it is not pending any more.
+/// The request may have been delivered to the body by now, so that it is not pending any more.
 void stop_member::stop(scope_member& self, cancel_round& round) noexcept {
   auto& member = static_cast<stop_member&>(self);
   const bool is_new = member.is_news() || member.scope->requests_so_far() > member.requests_before_;
@@ -37,8 +37,8 @@ continuation stoppable_scope::begin(std::coroutine_handle<> awaiting) {
   return after_body;
 }
 
-/// No lock is held here: to destroy the callback is to wait for it if it runs on another thread.
-/// It tells the members and no more, unless users' stop callbacks are among what it has to call.
+/// No lock is held here: destroying the callback waits for it if it runs on another thread. The
+/// callback notifies the members and does no more, unless it has users' stop callbacks to call.
 std::coroutine_handle<> stoppable_scope::go_on(nested_scope& self) noexcept {
   auto& ended = static_cast<stoppable_scope&>(self);
   ended.callback_.reset();

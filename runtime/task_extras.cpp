@@ -19,7 +19,7 @@ done_callback_id task_state_base::add_done_callback(done_callback callback) {
   done_callbacks& all = extras().callbacks;
   if (!all.add(id, std::move(callback))) return id;
   // The task has ended, and perhaps its runtime too. The job holds a handle, so that the state, and
-  // with it the job, outlives its run.
+  // with it the job, outlives the run.
   const runtime_identity identity(home_.load(std::memory_order_acquire));
   bool is_submitted = false;
   runtime_core::visit(identity, [&](runtime_core& home) {
@@ -59,7 +59,8 @@ shared_locals task_state_base::locals() noexcept {
   return existing->locals;
 }
 
-/// The caller has what is replaced: no value of a user's is destroyed under the lock.
+/// The caller holds the values that are replaced, so no value of a user's is destroyed under the
+/// lock.
 bool task_state_base::exchange_locals(const shared_locals& expected, const shared_locals& desired) {
   task_extras& all = extras();
   const std::lock_guard guard(*this);
@@ -72,7 +73,7 @@ void task_state_base::drop_locals() noexcept {
   task_extras* const existing = extras_.load(std::memory_order_acquire);
   if (existing == nullptr) [[likely]]
     return;
-  shared_locals dropped;  // outlives the lock: the values are a user's
+  shared_locals dropped;  // destroyed after the lock is released: the values are a user's
   const std::lock_guard guard(*this);
   dropped.swap(existing->locals);
 }

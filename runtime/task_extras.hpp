@@ -7,7 +7,7 @@
 
 namespace magpie::detail {
 
-/// What few tasks have.
+/// What only few tasks need.
 struct task_extras {
   explicit task_extras(task_state_base& owner) noexcept : callbacks(owner) {}
 

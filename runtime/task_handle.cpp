@@ -6,15 +6,16 @@ namespace magpie::detail {
 
 bool handle_awaiter_base::suspend_until_end(std::coroutine_handle<> suspended) noexcept {
   while (!lock_to_wait(suspended)) {
-    // Told of a request before the wait: it is the awaited task's all the same, if it is not done.
+    // A request was delivered before the wait. It is forwarded to the awaited task all the same,
+    // unless that is done.
     task_state_base& asked = scope->root();
     if (!awaited_.pass_on(asked, asked.cancel_reason())) return false;
     forget_found();
   }
   enter_scope();
   cancel_scope& around = *scope;
-  // Locks of two tasks are never held together. A request that comes in between finds this wait,
-  // and needs no more of it.
+  // The locks of two tasks are not held together here. A request that comes between the two finds
+  // this wait in its scope, and needs no more of it.
   around.unlock();
   if (awaited_.add_waiter(*this) == task_state_base::wait_result::registered) return true;
   return false;
@@ -41,7 +42,7 @@ void handle_awaiter_base::pass_on(scope_member& self, cancel_round& round) noexc
   }
 }
 
-/// The awaited task waits for the end of this one: somebody has to go first.
+/// The awaited task waits for the end of this one, in a ring, so this wait is withdrawn.
 void handle_awaiter_base::break_ring(cancel_round& round) noexcept {
   switch (awaited_.try_remove_waiter(*this)) {
     case task_state_base::removal::removed:
@@ -49,7 +50,7 @@ void handle_awaiter_base::break_ring(cancel_round& round) noexcept {
     case task_state_base::removal::lock_not_free:
       return round.come_again();
     case task_state_base::removal::not_there:
-      // Either its end has taken the wait, or the wait is about to be added.
+      // Either the task's end has taken the wait, or suspend_until_end() is about to add it.
       if (!awaited_.is_done()) round.come_again();
   }
 }
@@ -62,7 +63,7 @@ void block_until_end(task_state_base& awaited, duration limit) {
   if (!awaited.wait(deadline_for(limit))) throw timeout_error();
 }
 
-/// A request that was passed on is answered by what the awaited task made of it.
+/// The outcome of the awaited task answers a request that was forwarded to it.
 void handle_awaiter_base::resume_from_wait() {
   if (!is_in_scope()) return resume();
   const std::uint32_t requests = leave_scope();

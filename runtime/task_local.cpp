@@ -21,7 +21,7 @@ struct change {
   shared_locals after;
 };
 
-/// Gives the task another value of one variable. Others may do the same meanwhile.
+/// Sets one variable of the task. Other strands of the task may set variables at the same time.
 change set_local(task_state_base& task, std::uint64_t key,
                  const std::shared_ptr<const void>& value) {
   for (;;) {

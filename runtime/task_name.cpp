@@ -6,8 +6,8 @@ namespace magpie::detail {
 
 namespace {
 
-/// Unique in the process. A thread takes a block of numbers at a time, so that spawning threads do
-/// not meet at one counter.
+/// Returns a number that is unique in the process. A thread takes a block of numbers at a time, so
+/// that spawning threads do not meet at one counter.
 std::uint64_t next_task_number() noexcept {
   constexpr std::uint64_t block = 256;
   static std::atomic<std::uint64_t> next_block{1};

@@ -17,7 +17,7 @@ namespace magpie::detail {
 
 namespace {
 
-/// Whether the outcome is that of a cancelled task.
+/// Returns whether the failure is `cancelled`.
 bool is_cancellation(const std::exception_ptr& failure) noexcept {
   try {
     std::rethrow_exception(failure);
@@ -28,7 +28,7 @@ bool is_cancellation(const std::exception_ptr& failure) noexcept {
   }
 }
 
-/// The order in which the waiters came.
+/// Reverses a list that is newest first. Returns the oldest.
 job* reversed(job* newest) noexcept {
   job* oldest = nullptr;
   while (newest != nullptr) {
@@ -40,7 +40,7 @@ job* reversed(job* newest) noexcept {
   return oldest;
 }
 
-/// See waiter. A task that waits has not ended, so its runtime is there.
+/// Wakes a waiter, as `waiter` says. A task that waits has not ended, so its runtime is there.
 void tell(waiter& who, worker& here) noexcept {
   if (who.scope == nullptr) {
     who.run(who, here);
@@ -141,10 +141,11 @@ bool task_state_base::pass_on(task_state_base& origin,
   return true;
 }
 
-/// With the lock held, of a task that has not ended.
+/// The lock is held, and the task has not ended.
 void task_state_base::ask_to_end(cancel_round& round) noexcept {
   store((word(std::memory_order_relaxed) | requested) + one_request);
-  // Without memory a reason that is passed on is dropped; for the task itself cancel() made room.
+  // Without memory a forwarded reason is dropped. For the task's own request cancel() has made
+  // room.
   task_extras* existing = extras_.load(std::memory_order_relaxed);
   if (round.reason() && existing == nullptr) {
     existing = new (std::nothrow) task_extras(*this);
@@ -219,7 +220,7 @@ bool task_state_base::wait(time_point deadline) noexcept {
         std::this_thread::yield();
         break;
       case removal::not_there:
-        here.wait_until(time_point::max());  // `here` is still being told
+        here.wait_until(time_point::max());  // a worker is waking `here`
         return true;
     }
   }
@@ -236,14 +237,15 @@ void end_task(task_state_base& state, std::exception_ptr& failure) noexcept {
   state.finish(std::move(outcome), here);
 }
 
-/// The result is stored, the frame gone: publishes the end. Nothing of this object may be touched
-/// after its references have gone down.
+/// Publishes the end. The result is stored and the frame is gone. Nothing of this object may be
+/// touched after its references have gone down.
 void task_state_base::finish(std::exception_ptr failure, worker& here) noexcept {
   runtime_core& core = *home();
   home_.store(core.identity.word(), std::memory_order_release);
   lock();
   if (has(requested) && !failure) [[unlikely]] {
-    // Since end_task() looked. cancel() has said that the task will be cancelled.
+    // A request has come since end_task() looked. cancel() has promised that the task will be
+    // cancelled.
     unlock();
     failure = std::make_exception_ptr(magpie::cancelled(cancel_reason()));
     lock();
@@ -261,10 +263,10 @@ void task_state_base::finish(std::exception_ptr failure, worker& here) noexcept 
     core.tasks.add(here, 1);
     core.jobs.submit(extras->callbacks);
   }
-  // Each waiter holds a handle, so the state may go only if nobody waits.
+  // A handle or visit stands behind each waiter, so the state goes here only if there is no waiter.
   if (references().fetch_sub(still_running, std::memory_order_acq_rel) == still_running) dispose();
   for (job* each = reversed(waiting); each != nullptr;) {
-    job* const following = each->next;  // read first: each may go at once
+    job* const following = each->next;  // read first: a waiter may be gone once it is woken
     tell(static_cast<waiter&>(*each), here);
     each = following;
   }
@@ -311,7 +313,7 @@ std::string task_state_base::name() const {
 
 void task_state_base::set_name(std::string_view name) {
   forked_process::check();
-  task_name replacement(name);  // outlives the lock, and with it the name that it replaces
+  task_name replacement(name);  // destroyed after the lock is released, with the old name
   const std::lock_guard guard(*this);
   name_.swap(replacement);
 }
@@ -326,7 +328,7 @@ std::string task_state_base::waiting_for() {
 
 void task_state_base::describe_waits(wait_descriptions& into) noexcept {
   const std::lock_guard guard(*this);
-  const runtime_core* const core = home();  // it is there as long as the task has not ended
+  const runtime_core* const core = home();  // there until the task has ended
   into.set_moment(core != nullptr ? core->jobs.now() : clock::now());
   describe_members(into);
 }

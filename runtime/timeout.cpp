@@ -12,7 +12,7 @@ std::optional<time_point> timeout_scope::deadline() noexcept {
   return own_deadline();
 }
 
-/// By the time of the runtime, which the calling thread may have no part in.
+/// By the time of the task's runtime, to which the calling thread may not belong.
 time_point timeout_scope::now() noexcept {
   const std::lock_guard guard(static_cast<cancel_scope&>(*this));
   return has_ended_ ? time_point{} : root().home()->jobs.now();
@@ -40,7 +40,7 @@ bool timeout_scope::reschedule(time_point deadline) {
   if (is_over) {
     if (detail::job* const awaiter = run_out()) home.submit(*awaiter);
   } else {
-    home.arm(*this, deadline);  // without the lock, for which the timer asks when it is fired
+    home.arm(*this, deadline);  // without the lock, which the fired timer takes
     const std::lock_guard guard(static_cast<cancel_scope&>(*this));
     is_arming_ = false;
   }
@@ -53,14 +53,14 @@ detail::continuation timeout_scope::begin(std::coroutine_handle<> awaiting) noex
     const std::lock_guard guard(static_cast<cancel_scope&>(*this));
     mark_requested();
   } else if (own_deadline() != time_point::max()) {
-    is_armed_ = true;  // nobody else uses this scope yet
+    is_armed_ = true;  // no other thread uses this scope yet
     detail::worker::here().home().arm(*this, own_deadline());
   }
   return after_body;
 }
 
-/// The timer may be on its way out of the wheel, or the members are being told: then this scope has
-/// to stay until run_out() is over, which goes on with the awaiter instead.
+/// If the timer is on its way out of the wheel, or the members are being notified, this scope must
+/// stay until run_out() is over, whose caller then submits the awaiter.
 std::coroutine_handle<> timeout_scope::go_on(nested_scope& self) noexcept {
   auto& scope = static_cast<timeout_scope&>(self);
   const std::lock_guard guard(static_cast<cancel_scope&>(scope));

@@ -24,8 +24,9 @@ wait_descriptions::~wait_descriptions() {
   }
 }
 
-/// The wait has a handle of what it awaits, and cannot drop it before it has left the scope. It is
-/// visited, and no handle taken, because a handle more would be in the way of who takes a result.
+/// The wait has a handle of what it awaits, and cannot drop it before it has left the scope. This
+/// takes a visit and no handle, because one more handle would keep an awaiter from taking the
+/// result.
 void wait_descriptions::add(const wait_description& found) noexcept {
   there_are_more_ = count_ == most;
   if (there_are_more_) return;

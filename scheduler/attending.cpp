@@ -1,4 +1,5 @@
-// Ready jobs that have waited behind a computation run on the stack of its next fork or unfork.
+// How ready jobs that have waited behind a computation run on its stack, at its next fork or
+// unfork.
 
 #include "scheduler/worker_thread.hpp"
 
@@ -9,9 +10,9 @@ void worker_thread::ask_for_attention() noexcept {
   forks_.ask();
 }
 
-/// Ready jobs have waited behind a computation that forks and joins and does not come back to the
-/// loop: runs some of them right here. What they leave in the fork lane lies above what is there
-/// now, which belongs to the computation, and is run with them.
+/// Runs ready jobs here, on the stack of the computation, which forks and joins and does not come
+/// back to the loop. What these jobs leave in the fork lane lies above the mark and is run with
+/// them. What lies below the mark belongs to the computation.
 void worker_thread::attend_if_asked() noexcept {
   if (!attention_.load(std::memory_order_relaxed) || attending_ == most_attending) [[likely]]
     return;

@@ -15,15 +15,16 @@
 
 namespace magpie::detail {
 
-/// What a depot writes into each of its free blocks, behind the header.
+/// The size of what a depot writes into each free block, after the header.
 inline constexpr std::size_t depot_link_size = 32;
 
-/// What a depot writes into a block when it is cut, and never again.
+/// The header of blocks that have none.
 struct no_header {};
 
-/// The free blocks of one size that no thread keeps in a magazine, and the slabs they are cut from.
-/// With a Header, each block begins with one, made when the block is cut and left alone until its
-/// slab goes: whoever looks at all blocks can read it whether the block is in use or not.
+/// The free blocks of one size that no thread keeps in a magazine, and the slabs that they are cut
+/// from. With a Header, each block begins with one. The depot makes it when it cuts the block and
+/// then leaves it alone until the slab goes. So a thread that looks at all blocks can read the
+/// header whether the block is in use or not.
 template <class Header = no_header>
 class depot {
  public:
@@ -31,8 +32,9 @@ class depot {
   depot(const depot&) = delete;
   depot& operator=(const depot&) = delete;
 
-  /// Up to `wanted` blocks into `blocks`; fewer, but at least one, when memory is short. `wanted`
-  /// is a chain's length or more. Throws std::bad_alloc.
+  /// Takes free blocks into `blocks`, which must have room for longest_chain of them. The blocks
+  /// are one chain, of whatever length, or, if there is no chain, `wanted` new blocks; fewer when
+  /// memory is short. Returns how many it took, at least one. Throws std::bad_alloc.
   std::uint32_t take(void** blocks, std::uint32_t wanted) {
     free_block* chain = nullptr;
     std::uint32_t taken = 0;
@@ -55,12 +57,13 @@ class depot {
     return taken;
   }
 
-  /// At least one.
+  /// Gives `count` blocks, at least one, to the depot.
   void give(void* const* blocks, std::uint32_t count) noexcept { give(*chain_of(blocks, count)); }
 
-  // The thread's side. A magazine with capacity 0 is that of a thread at its very end.
+  // The thread's side. A magazine with capacity 0 belongs to a thread that has no record yet, or
+  // that is at its very end.
 
-  /// When `own` is empty: loads half of it and takes one.
+  /// For an empty magazine: loads a chain of its own or blocks of the depot, and takes one block.
   [[nodiscard]] void* load(magazine& own) {
     if (own.capacity == 0) {
       std::array<void*, longest_chain> blocks;
@@ -81,8 +84,8 @@ class depot {
     return own.blocks[loaded - 1];
   }
 
-  /// When `own` is full: puts `block` into it in the place of the older half, which is kept as a
-  /// chain or, when there are many, given away.
+  /// For a full magazine: puts `block` in the place of the older half. The older half becomes a
+  /// chain of the magazine, or goes to the depot when the magazine has enough chains.
   void unload_for(magazine& own, void* block) noexcept {
     if (own.capacity == 0) return give(&block, 1);
     free_block& chain = *chain_of(own.blocks.data(), half);
@@ -94,7 +97,7 @@ class depot {
     } else {
       give(chain);
     }
-    // The newer ones are in the processor's cache.
+    // The newer half stays: it is in the processor's cache.
     std::copy_n(own.blocks.data() + half, half, own.blocks.data());
     own.blocks[half] = block;
     own.count.store(half + 1, std::memory_order_relaxed);
@@ -113,7 +116,7 @@ class depot {
     }
   }
 
-  /// Gives back the slabs of which all blocks are free. Returns how many bytes.
+  /// Gives the slabs whose blocks are all free back to the system. Returns the number of bytes.
   std::size_t trim() noexcept {
     const std::lock_guard lock(lock_);
     for (slab* each = slabs_; each != nullptr; each = each->next) each->free = 0;
@@ -122,7 +125,7 @@ class depot {
       const std::uint32_t count = unchain(chain, blocks.data());
       for (std::uint32_t i = 0; i < count; ++i) slab::of(blocks[i]).free += block_size_;
     }
-    // The chains are made anew from the blocks that stay.
+    // Make new chains of the blocks that stay.
     free_block* old_chains = std::exchange(chains_, nullptr);
     free_count_ = 0;
     while (old_chains != nullptr) {
@@ -152,8 +155,8 @@ class depot {
     return given_back;
   }
 
-  /// Calls `visit` with the header of each block, in use or not. The depot's lock is held: `visit`
-  /// may neither allocate nor free a block here.
+  /// Calls `visit` with the header of each block, in use or not. The depot's lock is held, so
+  /// `visit` must neither allocate nor free a block here.
   template <class Visit>
   void for_each_header(Visit visit) {
     const std::lock_guard lock(lock_);
@@ -165,8 +168,9 @@ class depot {
   }
 
   struct figures {
-    std::size_t cut = 0;   // blocks that have ever been in use, as far as their slab is still there
-    std::size_t free = 0;  // of them, those that lie here
+    // Blocks that have ever been in use and whose slab still exists.
+    std::size_t cut = 0;
+    std::size_t free = 0;  // of them, those in the depot
     std::size_t reserved_bytes = 0;
   };
   [[nodiscard]] figures count() const {
@@ -181,22 +185,22 @@ class depot {
   static constexpr std::size_t link_offset = has_header ? sizeof(Header) : 0;
   static constexpr std::uint32_t half = magazine::most / 2;
   static constexpr std::uint32_t longest_chain = magazine::most;
-  // Bytes in the chains of one magazine. A depth-first walk of an irregular tree, which frees what
-  // it allocates, swings by thousands of frames.
+  // The most bytes in the chains of one magazine. A depth-first walk of an irregular tree frees
+  // what it allocates, but the number of its frames swings by thousands.
   static constexpr std::size_t most_kept = std::size_t{512} * 1024;
 
-  /// How a block that lies here is linked: blocks come and go in chains, so that little is to be
-  /// done under the lock. A chain is a binary heap: block i links to 2 i + 1 and 2 i + 2. Whoever
-  /// takes it finds most blocks in no cache; in a list each link would wait for the one before,
-  /// here only each level does.
+  /// How a free block is linked. Blocks come and go in chains, so that little work is done under
+  /// the lock. A chain is a binary heap: block i links to 2 i + 1 and 2 i + 2. A thread that takes
+  /// a chain finds most of its blocks in no cache. In a list each link would wait for the link
+  /// before it; here only each level waits.
   struct free_block {
     std::array<free_block*, 2> following;
-    free_block* next_chain;  // of a chain's first block
+    free_block* next_chain;  // for the first block of a chain
     std::uint32_t length;    // of the chain that begins here
   };
   static_assert(sizeof(free_block) == depot_link_size);
 
-  /// A slab with its bookkeeping, cut into blocks from the front.
+  /// A slab with its bookkeeping. Blocks are cut from the front.
   struct slab {
     [[nodiscard]] static slab& of(void* block) noexcept {
       return *reinterpret_cast<slab*>(reinterpret_cast<std::uintptr_t>(block) & ~(slab_size - 1));
@@ -204,7 +208,7 @@ class depot {
 
     slab* next = nullptr;
     std::size_t cut = 0;              // bytes that have been cut into blocks
-    std::size_t free = 0;             // of them, as counted by trim()
+    std::size_t free = 0;             // of them, those that trim() found free
     alignas(16) std::byte blocks[1];  // to the end of the slab
 
     static constexpr std::size_t header_size = 32;
@@ -250,14 +254,15 @@ class depot {
     add(chain);
   }
 
-  /// With the lock held.
+  /// The caller holds the lock.
   void add(free_block& chain) noexcept {
     chain.next_chain = chains_;
     chains_ = &chain;
     free_count_ += chain.length;
   }
 
-  /// Of a block that is about to be used and lies in no cache: unchain() touches its first line.
+  /// Prefetches a block that is about to be used and lies in no cache. unchain() itself touches the
+  /// first line.
   void prefetch_rest_of(const void* block) const noexcept {
     constexpr std::size_t line = 64;
     constexpr std::size_t most = 4 * line;
@@ -266,7 +271,7 @@ class depot {
     }
   }
 
-  /// The next block of the newest slab; null when memory is short.
+  /// Cuts the next block from the newest slab. Returns null when memory is short.
   void* cut_one() noexcept {
     if ((slabs_ == nullptr || slabs_->cut + block_size_ > slab::room) && !add_slab()) {
       return nullptr;
@@ -288,7 +293,7 @@ class depot {
     return true;
   }
 
-  mutable spin_lock lock_;  // guards all below
+  mutable spin_lock lock_;  // guards all members below
   free_block* chains_ = nullptr;
   slab* slabs_ = nullptr;  // only the first may have room left
   std::size_t free_count_ = 0;

@@ -69,7 +69,8 @@ scheduler::end_of_run driver::run_until(const scheduler::run_limits& limits) {
       sleep_until(clock::now() + patience);
       continue;
     }
-    if (has_work()) continue;  // it came before nothing was expected any more
+    // A job may have come in before is_expected() turned false.
+    if (has_work()) continue;
     const time_point next = std::min(pool_.timers.first_deadline(), limits.deadline);
     if (next == time_point::max()) return scheduler::end_of_run::deadlock;
     virtual_now_.store(std::max(now(), next), std::memory_order_relaxed);
@@ -79,11 +80,13 @@ scheduler::end_of_run driver::run_until(const scheduler::run_limits& limits) {
 }
 
 bool driver::run_next() {
-  // Not only when nothing else is ready: jobs that make each other ready have no such moment.
+  // Timers also fire while jobs are ready. Jobs that keep making each other ready would otherwise
+  // hold them up.
   if (++turn_ % jobs_between_looks == 0) static_cast<void>(fire_timers());
   job* const item = next();
   if (item == nullptr) return false;
-  // Nobody will notice whether others have waited for long: a job that asks lets them go first.
+  // No timekeeper notices whether others have waited for long. So each job that calls
+  // has_others_waiting() lets them go first.
   self_.raise_attention();
   self_.run(*item);
   return true;
@@ -91,8 +94,8 @@ bool driver::run_next() {
 
 job* driver::next() { return how_.seed != 0 ? pick() : self_.next_without_search(); }
 
-/// Any of the ready jobs, or the latest fork. What is drawn depends on the seed and on the order in
-/// which jobs became ready, which depends on what was drawn before: so on the seed alone.
+/// Draws one of the ready jobs or the newest fork. The draw depends on the seed and on the order in
+/// which jobs became ready. That order depends on earlier draws, so all depends on the seed alone.
 job* driver::pick() {
   while (job* const item = self_.next_without_forks()) {
     try {
@@ -118,10 +121,11 @@ bool driver::lie_down() {
   return is_lying_;
 }
 
-/// Or until the first timer, or until something comes from another thread. By the clock.
+/// Sleeps until `limit` by the clock, until the first timer, or until something comes from another
+/// thread.
 void driver::sleep_until(time_point limit) {
   if (!lie_down()) return;
-  // Whoever arms a timer after this look sees somebody asleep, and rings.
+  // A thread that arms a timer after this look sees a sleeper, and rings.
   const time_point until =
       how_.time == real_time ? std::min(limit, pool_.timers.first_deadline()) : limit;
   bell& place = pool_.sleepers.parker_of(0);
@@ -133,7 +137,7 @@ void driver::sleep_until(time_point limit) {
   }
 }
 
-/// False when nothing has become ready by it.
+/// Returns false when no job is ready afterwards.
 bool driver::fire_timers() {
   pool_.timers.fire_due(now());
   return has_work();

@@ -14,13 +14,14 @@ namespace magpie::detail {
 class worker_pool;
 class worker_thread;
 
-/// Runs the jobs and timers of a scheduler without threads, on whatever thread calls it: one at a
-/// time, which is the pool's one worker meanwhile. While nobody does, that worker is asleep as far
-/// as publishers can see, so that they ring for it as they would wake a sleeper.
+/// Runs the jobs and timers of a scheduler without threads, on the thread that calls it. One thread
+/// calls at a time; during the call it is the pool's one worker. After run_one() has returned
+/// false, and while run_until() sleeps, publishers see that worker asleep. They ring for it as they
+/// would wake a sleeper.
 class driver {
  public:
   driver(worker_pool& pool, worker_thread& self, const scheduler::driving& how);
-  /// Runs what is ready.
+  /// Runs all ready jobs.
   ~driver();
   driver(const driver&) = delete;
   driver& operator=(const driver&) = delete;
@@ -34,7 +35,7 @@ class driver {
   }
 
  private:
-  /// The calling thread as the worker.
+  /// While it exists, the calling thread is the worker.
   class seat {
    public:
     explicit seat(driver& owner);
@@ -55,25 +56,25 @@ class driver {
   void sleep_until(time_point limit);
   [[nodiscard]] bool fire_timers();
 
-  // How many jobs run between two looks at the clock, which costs as much as a job may.
+  // The number of jobs between two looks at the clock. A look costs as much as a job may.
   static constexpr unsigned jobs_between_looks = 16;
 
-  // How long a runtime of virtual time waits at a time for what other threads do for it.
+  // How long a driver with virtual time sleeps at once while other threads work for it.
   static constexpr std::chrono::milliseconds patience{1};
 
   worker_pool& pool_;
   worker_thread& self_;
   const scheduler::driving how_;
 
-  // false -> true by the thread that takes the seat (acquire), -> false when it leaves (release):
-  // it owns all below meanwhile.
+  // false -> true by the thread that takes the seat (acquire); true -> false by that thread when it
+  // leaves (release). In between that thread owns all members below.
   std::atomic<bool> is_taken_{false};
   bool is_lying_ = false;
-  std::uint64_t turn_ = 0;  // how often a job was looked for
-  // Written from the seat, read from anywhere.
+  std::uint64_t turn_ = 0;  // number of searches for a job
+  // Written by the thread in the seat, read by any thread; relaxed.
   std::atomic<time_point> virtual_now_{time_point{}};
   std::mt19937_64 random_;
-  std::vector<job*> ready_;  // with a seed: the jobs to pick from, in the order of their coming
+  std::vector<job*> ready_;  // with a seed: the ready jobs to draw from
 };
 
 }  // namespace magpie::detail

@@ -5,8 +5,9 @@
 namespace magpie::detail {
 
 void forked_call::end() noexcept {
-  // Once it is done this object may be gone; the word's address is enough to wake who slept on it,
-  // and who sleeps on another word there by now wakes up for no reason, which futex_wait allows.
+  // Once the call is done this object may be gone. The word's address is enough to wake the forker.
+  // A thread that by now sleeps on another word at that address may wake for no reason, which
+  // futex_wait allows.
   const std::atomic<std::uint32_t>& word = state_;
   if (state_.exchange(is_done_mark, std::memory_order_acq_rel) == is_awaited_mark) {
     futex_wake_one(word);

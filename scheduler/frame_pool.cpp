@@ -13,7 +13,7 @@ namespace magpie::detail {
 
 namespace {
 
-/// Blocks that are not in the pool.
+/// Blocks that are not in the pool. Threads count them when they allocate and free; relaxed.
 struct {
   std::atomic<std::size_t> count{0};
   std::atomic<std::size_t> bytes{0};
@@ -32,7 +32,8 @@ void free_large(void* block, std::size_t size) noexcept {
   ::operator delete(block);
 }
 
-/// One for each class. They live for ever, so that threads which end after main still find them.
+/// One depot for each class. They are never destroyed, so threads that end after main still find
+/// them.
 depot<>& depot_of(std::size_t index) noexcept {
   struct alignas(64) place {
     alignas(depot<>) std::byte memory[sizeof(depot<>)];
@@ -47,7 +48,7 @@ depot<>& depot_of(std::size_t index) noexcept {
   return *std::launder(reinterpret_cast<depot<>*>((*depots)[index].memory));
 }
 
-/// Adds one depot's figures; `kept` of its blocks are in the threads' magazines.
+/// Adds the figures of one depot. `kept` of its blocks are in the threads' magazines.
 template <class Header>
 void add(const depot<Header>& from, std::size_t kept, frame_pool_statistics& to) {
   const auto figures = from.count();

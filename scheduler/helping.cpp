@@ -1,4 +1,4 @@
-// What a worker does that waits for a thief: it helps that thief.
+// How a worker that waits for a thief helps that thief.
 
 #include <algorithm>
 #include <chrono>
@@ -11,8 +11,9 @@ namespace magpie::detail {
 
 namespace {
 
-// How long a worker sleeps at a time that waits for a thief: longer each time in vain. The thief
-// wakes it when it has done; what it sleeps through is only what it might have helped with.
+// How long a worker that waits for a thief sleeps at once: longer after each sleep in vain. The
+// thief wakes it at the end of the call, so a sleep costs no more than what it might have helped
+// with.
 constexpr std::chrono::microseconds shortest_doze{50};
 constexpr std::chrono::microseconds longest_doze{400};
 
@@ -22,8 +23,9 @@ void worker::wait_for(forked_call& call) noexcept {
   static_cast<worker_thread&>(*this).help_until_done(call);
 }
 
-/// The lane is empty here: the call was in it, thieves take the oldest first, and what came after
-/// the call has been taken back. So what helping leaves there is helping's own.
+/// The fork lane is empty here. The call was in it, thieves take the oldest item first, and the
+/// worker has taken back what it pushed after the call. So what helping leaves in the lane belongs
+/// to the helping.
 void worker_thread::help_until_done(forked_call& call) noexcept {
   void* const waiting = context();
   eagerness how = eagerness::asks;
@@ -33,7 +35,7 @@ void worker_thread::help_until_done(forked_call& call) noexcept {
     worker* const thief = call.thief();
     job* item = nullptr;
     if (thief != nullptr) {
-      // What lies in the thief's lane while it makes the call belongs to the call.
+      // While the thief makes the call, what lies in its fork lane belongs to the call.
       item = steal_fork_from(static_cast<worker_thread&>(*thief), how,
                              [&call] { return !call.is_done(); });
     }

@@ -9,25 +9,25 @@
 
 namespace magpie::detail {
 
-/// With a lock, which the public headers do without.
+/// With a mutex, which the public headers do without.
 struct standard_idle_sync : standard_sync {
   using mutex = std::mutex;
 };
 
-/// Who is awake, who searches for work, who sleeps: the parking protocol. README.md has the proof
-/// that no job is left behind while a worker sleeps.
+/// The parking protocol: which workers are awake, search or sleep. scheduler/parking.md has the
+/// proof that no job is left behind while a worker sleeps.
 ///
-/// A worker is in one of three states: busy (has a job), searching (awake, without one, looking
-/// through everybody's lanes), sleeping. The word counts the latter two; each worker moves itself,
-/// except that a waker moves a sleeper to searching before it wakes it, so that the next publisher
-/// already sees a searcher and does not wake another.
+/// A worker is in one of three states: busy (it has a job), searching (it is awake without a job
+/// and looks through the lanes of all workers), or sleeping. The word counts the searching and the
+/// sleeping workers. Each worker moves itself, except that a waker moves a sleeper to searching
+/// before it wakes it. So the next publisher already sees a searcher and does not wake another.
 template <class Parker, class Sync = standard_idle_sync>
 class basic_idle {
  public:
   explicit basic_idle(std::size_t workers) : parkers_(workers) { sleepers_.reserve(workers); }
 
-  /// After publishing a job: wakes a sleeper, unless somebody is searching already and so will
-  /// find it.
+  /// Called after a job was published: wakes a sleeper, unless a worker is searching, which will
+  /// then find the job.
   void notify() {
     Sync::light_fence();
     if (idle_word::wants_waking(word_.load(std::memory_order_relaxed))) wake_one();
@@ -38,9 +38,10 @@ class basic_idle {
     word_.fetch_add(idle_word::one_searching, std::memory_order_seq_cst);
   }
 
-  /// searching -> busy: the worker has found a job. Publishers may have relied on this worker as
-  /// the only searcher, so when it was the last one and `has_work` sees more, it wakes the next:
-  /// sleepers wake in a chain, each by the one before, never in a herd.
+  /// searching -> busy, when the worker has found a job. Publishers may have relied on this worker
+  /// as the only searcher. So if it was the last searcher, a worker sleeps, and `has_work` sees
+  /// another job, it wakes the next worker. Sleepers wake in a chain, each woken by the one before,
+  /// never in a herd.
   template <class HasWork>
   void end_search(HasWork has_work) {
     const std::int64_t before =
@@ -50,15 +51,15 @@ class basic_idle {
     if (has_work()) wake_one();
   }
 
-  /// searching -> sleeping -> searching. Returns when woken, or at once when `has_work` sees a job
-  /// or the stop has come.
+  /// searching -> sleeping -> searching. Blocks until woken. Returns at once when `has_work` sees a
+  /// job or stop() has been called.
   template <class HasWork>
   void park(std::size_t worker, HasWork has_work) {
     if (lie_down(worker, has_work)) parkers_[worker].park();
   }
 
-  /// The first half of it: searching -> sleeping, from where a publisher's unpark() leads back.
-  /// False when the worker is searching still.
+  /// The first half of park(): searching -> sleeping; a publisher's unpark() leads back. Returns
+  /// false when the worker is still searching.
   template <class HasWork>
   [[nodiscard]] bool lie_down(std::size_t worker, HasWork has_work) {
     mutex_.lock();
@@ -69,27 +70,27 @@ class basic_idle {
     sleepers_.push_back(worker);
     word_.fetch_add(idle_word::one_sleeping - idle_word::one_searching, std::memory_order_seq_cst);
     mutex_.unlock();
-    // From here on publishers see a sleeper; what was published before they could, this look finds.
+    // From here on publishers see a sleeper. This look finds every job that was published before.
     Sync::heavy_fence();
     return !has_work() || !withdraw(worker);
   }
 
-  /// sleeping -> searching of the worker's own accord; after lie_down() unless its parker has been
-  /// seen unparked.
+  /// sleeping -> searching by the worker itself. To be called after lie_down() returned true,
+  /// unless the worker's parker has already consumed the unpark().
   void get_up(std::size_t worker) {
     if (!withdraw(worker)) parkers_[worker].park();
   }
 
   [[nodiscard]] Parker& parker_of(std::size_t worker) noexcept { return parkers_[worker]; }
 
-  /// No worker is busy, so that none will publish anything.
+  /// Returns true when no worker is busy, so that none will publish a job.
   [[nodiscard]] bool all_are_idle() const noexcept {
     const std::int64_t word = word_.load(std::memory_order_relaxed);
     return idle_word::searching(word) + idle_word::sleeping(word) ==
            static_cast<std::int64_t>(parkers_.size());
   }
 
-  /// Wakes everybody, now and at each later park.
+  /// Wakes all sleepers. Later parks return at once.
   void stop() {
     mutex_.lock();
     stopped_ = true;
@@ -101,7 +102,7 @@ class basic_idle {
     mutex_.unlock();
   }
 
-  /// For forks, which read it inline: see idle_word.
+  /// For forks, which read the word inline: see idle_word.
   [[nodiscard]] const auto& word() const noexcept { return word_; }
 
  private:
@@ -111,14 +112,16 @@ class basic_idle {
       mutex_.unlock();
       return;
     }
-    const std::size_t worker = sleepers_.back();  // the last to fall asleep has the warmest cache
+    // The last to fall asleep has the warmest cache.
+    const std::size_t worker = sleepers_.back();
     sleepers_.pop_back();
     word_.fetch_add(idle_word::one_searching - idle_word::one_sleeping, std::memory_order_seq_cst);
     mutex_.unlock();
     parkers_[worker].unpark();
   }
 
-  /// Takes the worker off the sleepers, unless a waker was faster: then its permit is on the way.
+  /// Removes the worker from the sleepers. Returns false when a waker has removed it first; then an
+  /// unpark() follows.
   bool withdraw(std::size_t worker) {
     mutex_.lock();
     for (std::size_t& each : sleepers_) {
@@ -135,12 +138,16 @@ class basic_idle {
     return false;
   }
 
-  // How many search and how many sleep: see idle_word. Moved by the workers themselves
-  // (start_search, end_search, park) and, sleeping -> searching, by wakers under mutex_. All
-  // read-modify-writes are seq_cst, which with the fences orders them against the job lanes.
+  // The number of searching and of sleeping workers: see idle_word.
+  //   busy -> searching: start_search(), by the worker.
+  //   searching -> busy: end_search(), by the worker.
+  //   searching -> sleeping: lie_down(), by the worker, under mutex_.
+  //   sleeping -> searching: wake_one(), by a waker; withdraw(), by the worker; stop(), for all
+  //     sleepers; each under mutex_.
+  // All read-modify-writes are seq_cst, which with the fences orders them against the job lanes.
   alignas(64) typename Sync::template atomic<std::int64_t> word_{0};
   typename Sync::mutex mutex_;
-  std::vector<std::size_t> sleepers_;  // guarded by mutex_; as many as the word says
+  std::vector<std::size_t> sleepers_;  // guarded by mutex_; as many as the word counts
   bool stopped_ = false;               // guarded by mutex_
   std::vector<Parker> parkers_;
 };

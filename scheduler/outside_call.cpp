@@ -10,8 +10,9 @@ namespace magpie::detail {
 
 namespace {
 
-// Calls, into whatever scheduler, of threads whose record cannot be used: they are about to end, or
-// there was no memory for one.
+// The number of calls, into any scheduler, by threads whose record is unusable: they have none yet,
+// or are about to end. A call adds one (relaxed) at its start and takes one off (release) at its
+// end; wait_for_all() acquires it.
 std::atomic<std::size_t> calls_without_record{0};
 
 bool is_usable(const thread_record& record) noexcept { return record.slots.capacity != 0; }

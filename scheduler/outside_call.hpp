@@ -4,19 +4,19 @@
 
 namespace magpie::detail {
 
-/// A call into a scheduler by a thread that is not one of its workers, for as long as it lasts.
-/// What such a call submits may be the last thing that the scheduler's owner waits for; so the end
-/// of a scheduler waits until no call is inside.
+/// A call into a scheduler by a thread that is not one of its workers. The object lives as long as
+/// the call lasts. What the call submits may be the last thing that the scheduler's owner waits
+/// for. So the scheduler's destructor waits until no call is inside.
 class outside_call {
  public:
-  /// Before the submission. `place` tells schedulers apart.
+  /// To be constructed before the submission. `place` identifies the scheduler.
   explicit outside_call(const void* place) noexcept;
-  /// After the last touch of the scheduler.
+  /// To be destroyed after the last access to the scheduler.
   ~outside_call();
   outside_call(const outside_call&) = delete;
   outside_call& operator=(const outside_call&) = delete;
 
-  /// Returns when none of the calls is inside that submitted what the caller knows to have run.
+  /// Waits until each call has ended that submitted a job which the caller knows to have run.
   static void wait_for_all(const void* place) noexcept;
 
  private:

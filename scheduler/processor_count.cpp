@@ -20,7 +20,8 @@ namespace {
 
 enum class cgroup_version { v1, v2 };
 
-/// One mounted hierarchy: `group`, a path inside it, is seen at `mount_point` from `mount_root` on.
+/// One mounted hierarchy. The group `mount_root` and the groups inside it are visible at
+/// `mount_point`.
 struct hierarchy {
   cgroup_version version;
   fs::path mount_root;
@@ -35,7 +36,7 @@ bool lists(const std::string& comma_separated, const std::string& word) {
   return false;
 }
 
-/// The hierarchies that may carry a CPU quota, from the lines of proc_pid_mountinfo(5):
+/// Returns the hierarchies that may carry a CPU quota, from the lines of proc_pid_mountinfo(5):
 /// id parent major:minor root mount-point options [optional fields] - type source super-options
 std::vector<hierarchy> cpu_hierarchies(const fs::path& mountinfo) {
   std::vector<hierarchy> found;
@@ -55,7 +56,7 @@ std::vector<hierarchy> cpu_hierarchies(const fs::path& mountinfo) {
   return found;
 }
 
-/// This process's group in the hierarchy, from the lines of /proc/self/cgroup:
+/// Returns this process's group in the hierarchy, from the lines of /proc/self/cgroup:
 /// number:controllers:path, and 0::path for version 2.
 std::optional<fs::path> own_group(const fs::path& cgroup, cgroup_version version) {
   std::ifstream lines(cgroup);
@@ -71,7 +72,7 @@ std::optional<fs::path> own_group(const fs::path& cgroup, cgroup_version version
   return std::nullopt;
 }
 
-/// The quota that one group's own files set. A quota of "max" or -1 is none.
+/// Returns the quota that the group's own files set. A quota of "max" or -1 is none.
 std::optional<double> quota_of(const fs::path& group, cgroup_version version) {
   double quota = 0;
   double period = 0;
@@ -92,8 +93,8 @@ std::optional<double> cgroup_quota(const fs::path& root) {
   for (const hierarchy& each : cpu_hierarchies(root / "proc/self/mountinfo")) {
     const std::optional<fs::path> group = own_group(root / "proc/self/cgroup", each.version);
     if (!group) continue;
-    // A container often sees only its own subtree, mounted from mount_root on; a group outside of
-    // what is mounted leaves the mount point itself to look at.
+    // A container often sees only its own subtree, mounted from mount_root on. If the group is
+    // outside of the mounted part, only the mount point itself can be looked at.
     fs::path inside = group->lexically_relative(each.mount_root);
     if (inside.empty() || *inside.begin() == "..") inside = ".";
     const fs::path mount_point = root / each.mount_point.relative_path();

@@ -27,10 +27,11 @@ struct lane {
   }
 
   moodycamel::ProducerToken token;
-  // pushed: items that are in the queue for sure; only the lane's producer writes it, after the
-  //   enqueue, so a job that is still on its way in is not counted and its producer has yet to
-  //   look for sleepers.
-  // taken: items dequeued by anybody, counted after the dequeue.
+  // pushed: the number of items that are in the queue for certain. The lane's producer alone writes
+  //   it, after the enqueue (release). So a job on its way in is not counted, and its producer has
+  //   yet to look for sleepers.
+  // taken: the number of items dequeued. Each consumer adds to it after the dequeue (acq_rel).
+  //   looks_empty() acquires both.
   alignas(64) std::atomic<std::int64_t> pushed{0};
   alignas(64) std::atomic<std::int64_t> taken{0};
 };
@@ -54,7 +55,7 @@ std::size_t pop_from(queue& items, lane& source, job** jobs, std::size_t most) n
   return count;
 }
 
-/// Jobs that the queue had no memory for.
+/// Jobs for which the queue had no memory.
 class stranded_jobs {
  public:
   void push(job* const* items, std::size_t count) noexcept {
@@ -87,11 +88,12 @@ class stranded_jobs {
   std::mutex mutex_;
   job* first_ = nullptr;  // guarded by mutex_
   job* last_ = nullptr;   // guarded by mutex_
-  // As many as the list is long, moved under mutex_.
+  // The length of the list. Written under mutex_ (release); looks_empty() acquires it.
   std::atomic<std::size_t> count_{0};
 };
 
-/// A thread always uses the same shared lane, so that its pushes stay in order.
+/// A thread always uses the same shared lane, so that its pushes stay in order. next_thread counts
+/// the threads that have one; relaxed.
 std::size_t shared_lane_of_this_thread() noexcept {
   static std::atomic<std::size_t> next_thread{0};
   thread_local const std::size_t mine = next_thread.fetch_add(1, std::memory_order_relaxed);
@@ -136,7 +138,8 @@ std::size_t ready_queue::pop(std::size_t worker, job** items, std::size_t most) 
 }
 
 std::size_t ready_queue::pop_shared(job** items, std::size_t most) noexcept {
-  // The callers' lanes take turns, so that one flooding thread does not starve the others.
+  // Each call begins at the next shared lane, so that one thread that floods its lane does not
+  // starve the others.
   thread_local std::size_t first = 0;
   ++first;
   for (std::size_t i = 0; i < shared_lane_count; ++i) {

@@ -9,9 +9,9 @@ namespace magpie::detail {
 
 /// A bounded FIFO of pointers with one producer, its owner, and any number of consumers.
 ///
-/// Indices grow without end and are 64 bits wide, so a consumer whose exchange of head_ succeeds
-/// has read the slots as they were: had the owner used one of them again, head_ would have passed
-/// it.
+/// Indices are 64 bits wide, only grow and never wrap. So a consumer whose exchange of head_
+/// succeeds has read the slots before the owner used them again: the owner does that only after
+/// head_ has passed them.
 template <class T, class Sync = standard_sync, std::size_t capacity = 256>
 class basic_ready_ring {
  public:
@@ -21,8 +21,8 @@ class basic_ready_ring {
   basic_ready_ring(const basic_ready_ring&) = delete;
   basic_ready_ring& operator=(const basic_ready_ring&) = delete;
 
-  /// Owner only. False when the ring is full. What was written before it is visible to the consumer
-  /// of the item.
+  /// Owner only: appends `item`. Returns false when the ring is full. The consumer of the item sees
+  /// what the owner wrote before the push.
   [[nodiscard]] bool push(T& item) noexcept {
     const std::uint64_t tail = tail_.load(std::memory_order_relaxed);
     if (tail - known_head_ == capacity) [[unlikely]] {
@@ -34,7 +34,7 @@ class basic_ready_ring {
     return true;
   }
 
-  /// Owner only: the oldest item, or null when there is none.
+  /// Owner only: removes and returns the oldest item, or returns null when there is none.
   [[nodiscard]] T* pop() noexcept {
     const std::uint64_t tail = tail_.load(std::memory_order_relaxed);
     std::uint64_t head = head_.load(std::memory_order_relaxed);
@@ -48,7 +48,7 @@ class basic_ready_ring {
     return nullptr;
   }
 
-  /// Owner only, when there are no other consumers.
+  /// Like pop(), but only while there are no other consumers.
   [[nodiscard]] T* pop_alone() noexcept {
     const std::uint64_t head = head_.load(std::memory_order_relaxed);
     if (head == tail_.load(std::memory_order_relaxed)) return nullptr;
@@ -57,14 +57,14 @@ class basic_ready_ring {
     return item;
   }
 
-  /// Any thread: takes the older half of the items, rounded up and at most `most`, into `items`,
-  /// oldest first, if there are `least` or more. Returns how many it took; 0 also when another
-  /// consumer was faster.
+  /// Any thread: takes the older half of the items into `items`, oldest first, rounded up and at
+  /// most `most`, if there are at least `least` items. Returns how many it took. Returns 0 also
+  /// when another consumer was faster.
   [[nodiscard]] std::size_t steal(std::size_t least, T** items, std::size_t most) noexcept {
     std::uint64_t head = head_.load(std::memory_order_acquire);
     const std::uint64_t tail = tail_.load(std::memory_order_acquire);
-    // The tail was read after the head, so there are no fewer than it says; but no more than fit in
-    // only if the head is still where it was.
+    // The tail was read after the head, so tail is not behind head. While head_ does not move, at
+    // least count items lie there. If it has moved since, count may exceed the capacity.
     const std::uint64_t count = tail - head;
     if (count < least || count > capacity) return 0;
     const auto half = static_cast<std::size_t>((count + 1) / 2);
@@ -78,7 +78,7 @@ class basic_ready_ring {
                : 0;
   }
 
-  /// Any thread: a snapshot, for the idle check; exact when nothing moves.
+  /// Any thread: a snapshot for the idle check. Exact only while no index moves.
   [[nodiscard]] bool looks_empty() const noexcept {
     return head_.load(std::memory_order_acquire) == tail_.load(std::memory_order_acquire);
   }
@@ -89,13 +89,14 @@ class basic_ready_ring {
 
   [[nodiscard]] atomic<T*>& at(std::uint64_t index) noexcept { return slots_[index % capacity]; }
 
-  // head_: the oldest item; moved on by its consumers. Their exchange releases, so that the owner,
-  //   who acquires it before it uses a slot again, does so after they read it.
-  // tail_: where the next item goes; moved by the owner. Its release pairs with the acquire of the
-  //   other consumers: they see the item and what was written before its push.
+  // head_: the index of the oldest item. The consumers move it on. Their exchange releases, and the
+  //   owner acquires head_ before it uses a slot again: so the owner writes a slot after they have
+  //   read it. pop_alone(), without other consumers, moves it by a relaxed store.
+  // tail_: the index of the next item to come. The owner moves it on. Its release pairs with the
+  //   acquire of the other consumers: they see the item and what the owner wrote before its push.
   alignas(64) atomic<std::uint64_t> head_{0};
   alignas(64) atomic<std::uint64_t> tail_{0};
-  std::uint64_t known_head_ = 0;  // the owner's copy: head_ is at least this
+  std::uint64_t known_head_ = 0;  // the owner's copy; head_ is at least this
   std::array<atomic<T*>, capacity> slots_;
 };
 

@@ -88,7 +88,7 @@ void worker_pool::submit_from_outside(job* const* items, std::size_t count) noex
 
 void worker_pool::arm(timer& item, time_point deadline, const worker* here) {
   timers.arm(here != nullptr ? here->index() : 0, item, deadline);
-  // Without a timekeeper that would look: whoever drives may be asleep.
+  // No timekeeper looks for an earlier timer, and the driver may be asleep.
   if (host != nullptr && here == nullptr) sleepers.notify();
 }
 
@@ -108,15 +108,16 @@ scheduler::scheduler(const options& settings)
 
 scheduler::~scheduler() = default;
 
-/// A worker that began no job since the last watch, and has a context, has been in one job all the
-/// while. If jobs are ready meanwhile, it may be the one that they wait for.
+/// A worker that has begun no job since the last watch, and has a context, has been in one job all
+/// that time. If other jobs are ready, they may be waiting for this worker.
 bool worker_pool::watch(time_point now) {
   if (sleepers.all_are_idle()) return false;
   const bool shared_work = !ready.shared_look_empty();
   for (std::size_t i = 0; i < workers.size(); ++i) {
     worker_thread& each = workers[i];
     watched& seen = watched_[i];
-    // In this order: a context that is read before the job changes is not taken for the new job's.
+    // In this order: if the job changes after the context is read, the count differs. So an old
+    // context is never attributed to the new job.
     void* const context = each.context();
     const std::uint64_t jobs_begun = each.jobs_begun();
     if (jobs_begun != seen.jobs_begun || context == nullptr) {

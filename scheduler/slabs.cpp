@@ -11,18 +11,18 @@ namespace magpie::detail {
 
 namespace {
 
-/// Address space for slabs: as much as a huge page, and aligned like one.
+/// Address space for slabs, with the size and alignment of a huge page.
 struct region {
   static constexpr std::size_t size = std::size_t{2} * 1024 * 1024;
   static constexpr std::uint32_t all_free = ~std::uint32_t{0};
   static_assert(size / slab_size == 32);
 
   std::byte* base;
-  std::uint32_t free;  // a bit for each slab
+  std::uint32_t free;  // one bit for each slab
   region* next;
 };
 
-/// Null when there is no memory.
+/// Returns null when there is no memory.
 std::byte* map_aligned() noexcept {
   void* const mapped = ::mmap(nullptr, 2 * region::size, PROT_READ | PROT_WRITE,
                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -36,20 +36,20 @@ std::byte* map_aligned() noexcept {
 }
 
 struct {
-  std::mutex mutex;           // guards all below
+  std::mutex mutex;           // guards all members below
   region* regions = nullptr;  // the newest first
   std::size_t count = 0;
 } slabs;
 
-/// With the lock held.
+/// The caller holds the lock.
 region* add_region() noexcept {
   auto* const added = new (std::nothrow) region{map_aligned(), region::all_free, slabs.regions};
   if (added == nullptr || added->base == nullptr) {
     delete added;
     return nullptr;
   }
-  // A program with so many frames that one region does not hold them saves page faults and TLB
-  // misses by huge pages; a small one does not pay for a whole one.
+  // A program whose frames do not fit into one region saves page faults and TLB misses by huge
+  // pages. A small program does not pay for a whole one.
   if (slabs.count != 0) ::madvise(added->base, region::size, MADV_HUGEPAGE);
   slabs.regions = added;
   ++slabs.count;

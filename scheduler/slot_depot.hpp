@@ -6,7 +6,7 @@
 
 namespace magpie::detail {
 
-/// The slots that no thread keeps. Lives for ever.
+/// Returns the depot of the slots that no thread keeps. It is never destroyed.
 [[nodiscard]] depot<slot_header>& slot_depot() noexcept;
 
 }  // namespace magpie::detail

@@ -1,4 +1,4 @@
-// How a worker without work finds some: it searches, naps and parks.
+// How a worker without work finds a job: it searches, naps and parks.
 
 #include <array>
 #include <chrono>
@@ -12,15 +12,16 @@ namespace magpie::detail {
 
 namespace {
 
-// How long a worker naps that sees work which is too small to share, or none while others compute,
-// and after how many looks in a row that saw none it parks. Together more than the price of a
-// wake-up: work that comes in drops wakes nobody anew for each drop.
+// How long a worker naps that sees only work which is too small to share, or no work while others
+// compute; and after how many looks in a row without work it parks. Together this is more than the
+// price of a wake-up: jobs that come in one by one do not each wake a worker.
 constexpr std::chrono::microseconds nap_time{50};
 constexpr int looks_before_parking = 8;
 
 }  // namespace
 
-/// A job from elsewhere, however long that takes; null when the pool stops and nothing is left.
+/// Returns a job from elsewhere, however long that takes. Returns null when the pool stops and no
+/// job is left.
 job* worker_thread::search() {
   if (job* item = next_shared(handful)) {
     pool_.timers.start_watch();
@@ -30,11 +31,12 @@ job* worker_thread::search() {
   pool_.sleepers.start_search();
   const auto has_work = [this] { return pool_.has_work(); };
   for (int looks_in_vain = 0;;) {
-    // Before the look: what was submitted before the stop is found by it.
+    // Read before the look, so that the look finds every job submitted before the stop.
     const bool is_stopping = pool_.is_stopping();
     job* item = look_around(eagerness::asks);
     const bool sees_work = item == nullptr && has_work();
-    // Who was asked all the while has not answered, or computes.
+    // The victims had the whole look to answer. A victim that still has work computes, or has not
+    // answered yet.
     if (sees_work) item = look_around(eagerness::insists);
     if (item != nullptr) {
       pool_.sleepers.end_search(has_work);
@@ -73,7 +75,7 @@ job* worker_thread::look_around(eagerness how) {
 job* worker_thread::take_from_others(eagerness how) {
   if (job* item = next_shared(handful)) return item;
   const std::size_t workers = pool_.workers.size();
-  // Marsaglia, Xorshift RNGs, 2003: where to begin, so that thieves spread.
+  // Marsaglia, Xorshift RNGs, 2003. A random start spreads the thieves.
   random_ ^= random_ << 13;
   random_ ^= random_ >> 7;
   random_ ^= random_ << 17;
@@ -81,7 +83,7 @@ job* worker_thread::take_from_others(eagerness how) {
     worker_thread& victim = pool_.workers[(random_ + i) % workers];
     job* item = nullptr;
     if (&victim == this) {
-      item = next_ready();  // it may have been overlooked while thieves were at it
+      item = next_ready();  // the queue may have overlooked it while thieves used it
     } else if ((item = steal_fork_from(victim, how, [] { return true; })) != nullptr ||
                (item = steal_ready_from(victim, how)) != nullptr) {
       count(counters_.steals);
@@ -91,8 +93,8 @@ job* worker_thread::take_from_others(eagerness how) {
   return nullptr;
 }
 
-/// A job that waits alone is its owner's next, who will come to it in less time than it takes to
-/// carry it over; unless the owner has been in one job since this thief's look before.
+/// A job that is alone is left to its owner, which will come to it sooner than a thief could carry
+/// it over. The thief takes it if the owner has been in one job since the thief's previous look.
 job* worker_thread::steal_ready_from(worker_thread& victim, eagerness how) noexcept {
   const bool is_held_up =
       how == eagerness::insists && seen_jobs_[victim.index()] == victim.jobs_begun();

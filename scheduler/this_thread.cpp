@@ -13,18 +13,18 @@ namespace {
 
 struct plain_record final : thread_record {};
 
-/// For threads without a record of their own.
+/// The record of threads that have none of their own.
 constinit plain_record unusable;
 
 }  // namespace
 
-// The asm in thread_record::current() knows it by this name, and by this access model.
+// The asm in thread_record::current() relies on this name and on this access model.
 [[gnu::used, gnu::tls_model("initial-exec")]] constinit thread_local thread_record*
     this_thread_record asm("magpie_this_thread") = &unusable;
 
 [[gnu::noinline]] thread_record& thread_record::current_elsewhere() noexcept {
   thread_record* result = this_thread_record;
-  // Nothing about the result may be deduced from an earlier call.
+  // The compiler must deduce nothing about the result from an earlier call.
   asm volatile("" : "+r"(result));
   return *result;
 }
@@ -37,8 +37,8 @@ struct record_list {
   thread_record* first = nullptr;  // guarded by mutex, like the links
 
   static record_list& instance() {
-    // Never destroyed, since threads may end after main; and not allocated, so that a thread can
-    // start without.
+    // Never destroyed, since threads may end after main. Not allocated, so that a thread can start
+    // without memory.
     alignas(record_list) static std::byte place[sizeof(record_list)];
     static auto* const records = ::new (place) record_list;
     return *records;

@@ -83,10 +83,11 @@ void timekeeper::fire_due(time_point now) {
 
 void timekeeper::loop() {
   ::pthread_setname_np(::pthread_self(), "magpie-time");
-  ::prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);  // nanoseconds; the default of 50 us is lateness
+  // In nanoseconds. The default of 50 us would make timers late.
+  ::prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
   for (;;) {
-    // First the count of calls, then what they may be about: a call that comes after the look finds
-    // the count moved, and the wait below returns at once.
+    // Read the count of calls first, then look for the reasons of calls. A call that comes after
+    // the look changes the count, so the wait below returns at once.
     const std::uint32_t calls = calls_.load(std::memory_order_acquire);
     if (stopping_.load(std::memory_order_acquire)) return;
     fire_due(clock::now());
@@ -130,7 +131,7 @@ void timekeeper::keep_watch(time_point now) {
 void timekeeper::hand_on(timer_node* expired, timer::state outcome) {
   while (expired != nullptr) {
     auto& item = static_cast<timer&>(*expired);
-    expired = expired->next;  // read first: the timer may be gone at once
+    expired = expired->next;  // read first: the timer may be gone after fire()
     fire(item, outcome);
   }
 }

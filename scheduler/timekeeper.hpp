@@ -12,23 +12,22 @@
 
 namespace magpie::detail {
 
-/// All that time drives. Timers lie in shards, one for each worker, each a wheel under a lock that
-/// is held for a few instructions; a thread sleeps until the earliest of them, fires the expired
-/// ones and hands the jobs that they give to `submit`. Because it is no worker, timers fire on time
-/// while every worker computes. Where there are no workers there is no such thread either: whoever
-/// runs the jobs fires the timers, too.
+/// Fires the timers. Timers lie in shards, one for each worker; each shard is a wheel under a lock
+/// that is held for a few instructions. A thread sleeps until the earliest timer, fires the expired
+/// timers, and gives the jobs that they return to `submit`. The thread is not a worker, so timers
+/// fire on time while every worker computes. Without workers there is no such thread either: the
+/// thread that runs the jobs fires the timers too.
 class timekeeper {
  public:
   using submit_function = void (*)(void* context, job& item);
-  /// False when there is nothing to watch over.
+  /// Returns false when there is nothing to watch over.
   using watch_function = bool (*)(void* context, time_point now);
 
-  /// With a thread. A timer is late by at most one tick of 65.5 us and the time that it takes to
-  /// wake.
+  /// With a thread. A timer is late by at most one tick of 65.5 us and the time that a wake takes.
   timekeeper(std::size_t shards, submit_function submit, watch_function watch, void* context);
 
-  /// Without one: for fire_due(), which is called when first_deadline() has come. `start` is now,
-  /// and a tick a nanosecond.
+  /// Without a thread. The caller calls fire_due() when first_deadline() has come. `start` is now;
+  /// a tick is a nanosecond.
   timekeeper(time_point start, submit_function submit, void* context);
 
   ~timekeeper();
@@ -39,15 +38,16 @@ class timekeeper {
   [[nodiscard]] bool disarm(timer& item) noexcept;
   void flush();
 
-  /// Fires what is due by `now`.
+  /// Fires the timers that are due by `now`.
   void fire_due(time_point now);
 
-  /// When fire_due() has something to do next, if only to find out more: never later than the
-  /// earliest timer. time_point::max() when there is none.
+  /// Returns when fire_due() next has something to do, perhaps only moving timers within a wheel.
+  /// It is never later than the earliest timer; time_point::max() when there is no timer.
   [[nodiscard]] time_point first_deadline() { return start_of(first_tick()); }
 
-  /// Any thread, when there is something to watch over: from now on `watch` is called every
-  /// watch_period, until it has said for a while that there is nothing. Cheap while that goes on.
+  /// Any thread, when there is something to watch over: from now on the thread calls `watch` every
+  /// watch_period, until `watch` has returned false idle_watches times in a row. This call is cheap
+  /// during that time.
   void start_watch() noexcept {
     if (!is_watching_.load(std::memory_order_relaxed)) [[unlikely]]
       call_for_watch();
@@ -79,8 +79,8 @@ class timekeeper {
   static constexpr std::uint64_t nothing = ~std::uint64_t{0};
   static constexpr std::uint64_t not_known_yet = nothing;
 
-  // So many calls of `watch` in a row must find nothing before it ends: workers that fall asleep
-  // and wake again and again do not wake the timekeeper each time.
+  // The watch ends after this many calls of `watch` in a row that found nothing. So workers that
+  // fall asleep and wake again and again do not wake the timekeeper each time.
   static constexpr int idle_watches = 20;
 
   const unsigned tick_bits_;
@@ -88,25 +88,32 @@ class timekeeper {
   const watch_function watch_;  // null without a thread
   void* const context_;
   std::deque<shard> shards_;
-  // The tick that the thread sleeps to. Written by the thread only; without one it stays is_awake,
-  // so that nobody calls it. is_awake: it will look through
-  // all shards before it sleeps, nobody needs to wake it. not_known_yet: it is looking, whoever
-  // arms a timer wakes it. An arm that comes after the thread's look at its shard has, by the
-  // shard's mutex, also the store before that look behind it, so it cannot see is_awake.
+  // The tick that the thread sleeps to. The thread alone writes it (release); arm() reads it
+  // (acquire).
+  //   is_awake: the thread will look through all shards before it sleeps; nobody needs to wake it.
+  //   not_known_yet: the thread is looking through the shards; an arm wakes it.
+  //   a tick: the thread sleeps, or is about to; an arm with an earlier tick wakes it.
+  // The thread moves it is_awake -> not_known_yet -> a tick -> is_awake. Without a thread it stays
+  // is_awake, so that no arm makes a call. The thread stores not_known_yet before it looks. An arm
+  // that locks a shard after the thread's look at it comes, by the shard's mutex, after that store.
+  // So it cannot see the is_awake before it.
   std::atomic<std::uint64_t> sleeping_to_{is_awake};
-  // The least tick for which the thread was called since it last lay down, else `nothing`; lowered
-  // by arm() before the call. The thread sleeps no further than that although the timer may be
-  // gone: who sets timeouts that are never reached, one after the other, would wake it for each.
+  // The least tick for which arm() has called the thread since it last lay down, else `nothing`.
+  // arm() lowers it before the call; the thread resets it. The thread sleeps no further than this
+  // tick, although the timer may be gone. Otherwise a task that sets timeouts one after the other,
+  // which are never reached, would wake the thread for each.
   std::atomic<std::uint64_t> called_for_{nothing};
-  // Futex word of the thread; grows by one whenever it must look again.
+  // The thread's futex word. A caller adds one (release) after the reason for the call; the thread
+  // reads it (acquire) before it looks for reasons.
   std::atomic<std::uint32_t> calls_{0};
-  // false -> true by start_watch(), followed by a call; -> false by the thread. A worker that is
-  // busy and reads a true that is about to turn false has work that is not watched over until it
-  // next finds work elsewhere: the watch is a comfort, nothing depends on it.
+  // false -> true by start_watch(), which then calls the thread; true -> false by the thread. A
+  // busy worker may read a true that is about to turn false. Then its work is not watched over
+  // until it next finds work elsewhere. Nothing depends on the watch.
   std::atomic<bool> is_watching_{false};
-  int watches_without_work_ = 0;  // the thread's own
+  int watches_without_work_ = 0;  // for the thread alone
   time_point next_watch_ = time_point::max();
-  std::atomic<bool> stopping_{false};  // false -> true by the destructor, before a call
+  // false -> true by the destructor (release), before a call; the thread reads it (acquire).
+  std::atomic<bool> stopping_{false};
   std::thread thread_;
 };
 

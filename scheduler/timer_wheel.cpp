@@ -33,7 +33,7 @@ void remove(timer_node*& first, timer_node& node) noexcept {
   node.next = node.previous = nullptr;
 }
 
-// Empties a ring and gives each node, unlinked, to `receive`, which may link it anywhere.
+// Empties a ring. Gives each node, unlinked, to `receive`, which may link it anywhere.
 template <class Receive>
 void take_all(timer_node*& first, Receive receive) noexcept {
   timer_node* node = std::exchange(first, nullptr);
@@ -51,7 +51,7 @@ void take_all(timer_node*& first, Receive receive) noexcept {
 
 }  // namespace
 
-// Only for tick > now_: else no bit may differ, and a lower digit would not lie ahead.
+// Only for tick > now_. Otherwise no bit may differ, and a lower digit would not lie ahead.
 timer_wheel::slot timer_wheel::slot_of(std::uint64_t tick) const noexcept {
   const auto highest_bit = static_cast<unsigned>(std::bit_width(tick ^ now_)) - 1;
   const unsigned level = highest_bit / bits_per_level;
@@ -68,7 +68,8 @@ std::optional<timer_wheel::slot> timer_wheel::first_slot() const noexcept {
   return std::nullopt;
 }
 
-// The least tick that the slot can hold: the current tick's digits above, the slot's digit, zeros.
+// Returns the least tick that the slot can hold: the current tick's digits above the slot's level,
+// the slot's digit, then zeros.
 std::uint64_t timer_wheel::start_of(slot place) const noexcept {
   const unsigned shift = place.level * bits_per_level;
   const std::uint64_t digits_above = (now_ >> shift) & ~std::uint64_t{slots_per_level - 1};
@@ -125,9 +126,9 @@ timer_node* timer_wheel::advance(std::uint64_t now_tick) noexcept {
     if (start > now_tick) {
       break;
     }
-    // The current digit of this level becomes the slot's own, so what the slot holds belongs to
-    // lower levels from now on; what starts with it has arrived. Nothing is skipped: by fact 3 no
-    // other pending tick lies between the old now_ and the new one.
+    // The current digit of this level becomes the slot's digit. So what the slot holds now belongs
+    // to lower levels, and a node with the slot's first tick has expired. Nothing is skipped: by
+    // fact 3 no other pending tick lies between the old now_ and the new one.
     now_ = start;
     occupied_[place->level] &= ~(std::uint64_t{1} << place->digit);
     take_all(lists_[place->index()], [&](timer_node& node) noexcept {
@@ -138,8 +139,8 @@ timer_node* timer_wheel::advance(std::uint64_t now_tick) noexcept {
       }
     });
   }
-  // No slot starts at or before now_tick, so every pending tick keeps its place: the new now_
-  // agrees with the old one in all digits above each occupied slot, and is still behind it.
+  // No slot starts at or before now_tick, so every pending tick keeps its place. The new now_
+  // agrees with the old one in all digits above each occupied slot, and is still behind the slot.
   if (now_ < now_tick) {
     now_ = now_tick;
   }

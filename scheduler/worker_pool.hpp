@@ -14,7 +14,8 @@
 
 namespace magpie::detail {
 
-/// A parker for a worker that may not be there, but in a host that is to be told.
+/// A parker whose unpark() also rings. Without workers the sleeper is the driver, whose thread may
+/// be outside of the scheduler, in the host's own loop: the ring wakes the host.
 class bell : public parker {
  public:
   void set_ring(void (*ring)(void*) noexcept, void* context) noexcept {
@@ -42,14 +43,14 @@ class worker_pool {
   worker_pool(const worker_pool&) = delete;
   worker_pool& operator=(const worker_pool&) = delete;
 
-  /// Makes the jobs ready, in order, with one wake-up. On a thread of the pool that is no worker,
-  /// or on any other.
+  /// Makes the jobs ready, in order, with one wake-up. submit() is for the thread that keeps the
+  /// time, submit_from_outside() for threads outside of the pool.
   void submit(job* const* items, std::size_t count) noexcept;
   void submit_from_outside(job* const* items, std::size_t count) noexcept;
 
   void arm(timer& item, time_point deadline, const worker* here);
 
-  /// Any job that a worker could take, seen from a worker that has none itself.
+  /// Returns whether a lane holds a job that a worker without a job could take.
   [[nodiscard]] bool has_work() const noexcept;
 
   [[nodiscard]] bool is_stopping() const noexcept {
@@ -64,7 +65,7 @@ class worker_pool {
   /// What the timekeeper saw of a worker at its last watch.
   struct watched {
     std::uint64_t jobs_begun = 0;
-    time_point since{};  // when it saw that number first
+    time_point since{};  // when it first saw that number
     bool is_reported = false;
   };
 
@@ -72,16 +73,17 @@ class worker_pool {
   void stop() noexcept;
   [[nodiscard]] bool watch(time_point now);
 
-  std::vector<watched> watched_;  // the timekeeper's own
+  std::vector<watched> watched_;  // for the timekeeper's thread alone
   const scheduler::long_run_watch long_runs_;
   void* const owner_;
-  // false -> true once, by stop(), before it wakes everybody.
+  // false -> true once, by stop() (release), before it wakes all workers. Workers read it
+  // (acquire).
   std::atomic<bool> stopping_{false};
 
  public:
-  // Its thread uses all the others.
+  // The timekeeper's thread uses all members above.
   timekeeper timers;
-  // When there are no threads. Null otherwise.
+  // The driver of a scheduler without threads, else null.
   std::unique_ptr<driver> host;
 };
 

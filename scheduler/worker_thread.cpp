@@ -14,11 +14,12 @@ namespace magpie::detail {
 
 namespace {
 
-// Every so many turns the lanes that are usually last come first, so that a worker whose own lanes
-// never run dry still serves the others. A prime, so as not to beat with the program's own rhythm.
+// After this many turns the lanes that usually come last come first, so that a worker whose own
+// lanes never run dry still serves the others. The number is prime, so that it does not coincide
+// with the program's own rhythm.
 constexpr std::uint32_t fairness_interval = 61;
 
-// How often within such an interval a job may pass the others by the slot.
+// How often within such an interval a job may overtake others through the slot.
 constexpr std::uint32_t most_next_uses = 16;
 
 }  // namespace
@@ -82,7 +83,7 @@ void worker_thread::join() {
 }
 
 void worker_thread::push_ready(job& item) noexcept {
-  // Behind what did not fit before.
+  // After a job has gone to the overflow lane, later jobs must follow it there.
   if (!has_overflow_ && ring_.push(item)) [[likely]]
     return;
   push_to_overflow(item);
@@ -107,7 +108,8 @@ void worker_thread::announce() noexcept { pool_.sleepers.notify(); }
 void worker_thread::loop() {
   enter_record(*this);
   ::pthread_setname_np(::pthread_self(), ("magpie-" + std::to_string(index())).c_str());
-  ::prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);  // a nap is as long as it says
+  // No timer slack: a nap lasts no longer than requested.
+  ::prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
   while (job* item = next()) run(*item);
   leave_record(*this);
 }
@@ -141,7 +143,8 @@ job* worker_thread::next_own() {
 
 job* worker_thread::next_in_fairness() {
   next_uses_ = 0;
-  // In turns, so that neither of the two starves behind the other while forks never run dry.
+  // The own and the shared lanes take turns, so that neither starves behind the other while forks
+  // never run dry.
   if (own_lane_first_ = !own_lane_first_; own_lane_first_) {
     if (job* item = next_ready()) return item;
   }
@@ -159,7 +162,8 @@ job* worker_thread::next_ready() noexcept {
   if (!has_overflow_) return nullptr;
   std::array<job*, handful> items;
   const std::size_t taken = pool_.ready.pop(index(), items.data(), items.size());
-  // Thieves may have the rest; or it was overlooked, then the next turn or a search finds it.
+  // The lane may still hold jobs. Thieves may take them; if the queue overlooked them, the next
+  // turn or a search finds them.
   has_overflow_ = !pool_.ready.looks_empty(index());
   return keep_but_first(items.data(), taken);
 }
@@ -169,8 +173,9 @@ job* worker_thread::next_shared(std::size_t most) noexcept {
   return keep_but_first(items.data(), pool_.ready.pop_shared(items.data(), most));
 }
 
-/// The first of the jobs; the others go into this worker's ring, before what it has no room for:
-/// they are older. Null when there are none.
+/// Returns the first of the jobs, or null when there are none. Puts the others into this worker's
+/// ring, and into its overflow lane when the ring is full. Jobs from the overflow lane get into the
+/// ring ahead of the jobs that are still in that lane: they are older.
 job* worker_thread::keep_but_first(job** items, std::size_t count) noexcept {
   if (count == 0) return nullptr;
   for (std::size_t i = 0; i < count; ++i) {
@@ -189,7 +194,7 @@ bool worker_thread::has_work() const noexcept {
          slot_.load(std::memory_order_acquire) != nullptr;
 }
 
-/// The timekeeper's thread.
+/// Called on the timekeeper's thread.
 bool worker_thread::has_ready_work() const noexcept {
   return !ring_.looks_empty() || slot_.load(std::memory_order_relaxed) != nullptr ||
          !pool_.ready.looks_empty(index());

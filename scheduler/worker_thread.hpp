@@ -18,16 +18,16 @@ class worker_thread final : public worker {
  public:
   worker_thread(scheduler& home, worker_pool& pool, std::size_t index, std::size_t worker_count);
 
-  /// Runs the loop on a thread of its own; on processor number `index` of those that the process
-  /// may use when it is to be pinned.
+  /// Runs the loop on a thread of its own. A pinned worker runs on processor number `index` of
+  /// those that the process may use.
   void start(pinning where);
   void join();
 
-  /// Any thread: whether a job lies with this worker, and whether one that has no fork's claim on
-  /// it.
+  /// Any thread: returns whether a job lies in this worker's slot, fork lane or ring.
   [[nodiscard]] bool has_work() const noexcept;
+  /// Any thread: returns whether a job lies in this worker's slot, ring or overflow lane.
   [[nodiscard]] bool has_ready_work() const noexcept;
-  /// Any thread: has this worker run ready jobs at its next fork or unfork.
+  /// Any thread: requests that this worker run ready jobs at its next fork or unfork.
   void ask_for_attention() noexcept;
   /// Any thread: a number that changes with each job that this worker begins.
   [[nodiscard]] std::uint64_t jobs_begun() const noexcept {
@@ -35,23 +35,24 @@ class worker_thread final : public worker {
   }
   [[nodiscard]] worker_statistics statistics();
 
-  // For the driver of a worker that has no thread. On the thread that drives.
+  // For the driver of a worker that has no thread; on the thread that drives.
 
   void run(job& item) {
     counters_.jobs.store(jobs_begun() + 1, std::memory_order_relaxed);
     item.run(item, *this);
   }
-  /// What the loop would run next, if it is this worker's or shared.
+  /// Returns the job that the loop would run next, if it is in this worker's lanes or in the shared
+  /// ones.
   [[nodiscard]] job* next_without_search();
-  /// The same without forks; and these alone.
+  /// The same, but from all of these lanes except the fork lane.
   [[nodiscard]] job* next_without_forks();
   [[nodiscard]] bool has_forks() const noexcept { return !forks_.looks_empty(); }
   [[nodiscard]] job* next_fork() noexcept { return forks_.pop(); }
   void raise_attention() noexcept { attention_.store(true, std::memory_order_relaxed); }
-  /// From now on no job is interrupted for others.
+  /// From now on no fork or unfork runs ready jobs.
   void never_attend() noexcept { attending_ = most_attending; }
 
-  // For worker's members of the same meaning. This worker's thread.
+  // For the members of worker of the same meaning; on this worker's thread.
 
   void push_ready(job& item) noexcept;
   void push_next(job& item) noexcept;
@@ -84,31 +85,31 @@ class worker_thread final : public worker {
   static constexpr int search_rounds = 24;
   static constexpr int pauses_per_round = 4;
 
-  // Jobs that change hands at once: as many as a thief or a refill takes.
+  // How many jobs a thief or a refill takes at once.
   static constexpr std::size_t handful = 64;
 
-  // How deep jobs that were run in between may be interrupted in their turn: each takes the stack
-  // of a computation, and keeps the one below it waiting.
+  // How deep ready jobs that run at a fork or unfork may be nested: each of them may be interrupted
+  // in its turn. Each level takes the stack of a computation and keeps the level below waiting.
   static constexpr int most_attending = 8;
 
   worker_pool& pool_;
   std::thread thread_;
   std::uint32_t turn_ = 0;
-  std::uint32_t next_uses_ = 0;  // of the slot, in this fairness interval
+  std::uint32_t next_uses_ = 0;  // of the slot, since the last turn of fairness
   std::uint64_t random_;
-  bool own_lane_first_ = false;  // in the turns of fairness: moved at each
-  int attending_ = 0;            // how many jobs on the stack have been interrupted for others
+  bool own_lane_first_ = false;  // in turns of fairness; changes each time
+  int attending_ = 0;            // jobs on the stack that ready jobs have interrupted
   const bool alone_;             // the only worker of its scheduler
   bool has_overflow_ = false;    // jobs of this worker may lie in its lane of the ready queue
-  // jobs_begun() of each worker when this one last began to look around.
+  // jobs_begun() of each worker when this worker last began to look around.
   std::vector<std::uint64_t> seen_jobs_;
 
-  // Null, or the job to run next. Filled by this worker while it is null (release); emptied by this
+  // Null, or the job to run next. null -> a job by this worker (release). The job -> null by this
   // worker or a thief (exchange, acquire).
   alignas(64) std::atomic<job*> slot_{nullptr};
   basic_ready_ring<job> ring_;
 
-  // Written by this worker only, read by anybody: relaxed, on a line of their own.
+  // This worker alone writes them, any thread reads them; relaxed, on a line of their own.
   struct alignas(64) counters {
     std::atomic<std::uint64_t> jobs{0};
     std::atomic<std::uint64_t> steals{0};

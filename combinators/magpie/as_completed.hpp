@@ -15,9 +15,10 @@
 
 namespace magpie {
 
-/// Gives the handles of tasks in the order in which these end: see as_completed(). May be moved and
-/// destroyed at any time when nobody awaits next(): the tasks that are left go on, and know nothing
-/// of it.
+/// Gives the handles of several tasks in the order in which the tasks end: see as_completed().
+///
+/// May be moved or destroyed whenever no task awaits next(). The tasks that are left go on, and
+/// nothing stays registered in them.
 template <class Handle>
 class completion_stream {
  public:
@@ -33,14 +34,17 @@ class completion_stream {
     });
   }
 
-  /// Awaited, gives a std::optional of the handle of the task that ended next, which is done then;
-  /// nothing when all have been given. When the time is over it does not wait: it gives what has
-  /// ended, or throws timeout_error, and may be asked again. It throws `cancelled` when the
-  /// awaiting task is cancelled, and then has taken nothing. One task at a time may await it:
-  /// another gets invalid_state, as does who is no task.
+  /// Waits until one more of the tasks has ended.
+  ///
+  /// Awaited, gives a std::optional. It holds the handle of the task that ended next, which is
+  /// done; it is empty when all handles have been given. After the limit next() does not wait: it
+  /// gives a task that has ended, or throws timeout_error, and may be called again.
+  ///
+  /// A cancel request to the awaiting task ends the wait with `cancelled`, and no handle is taken.
+  /// Throws invalid_state outside of a task, and while another task awaits next().
   [[nodiscard]] auto next() noexcept { return next_awaiter(*this); }
 
-  /// How many have not been given yet.
+  /// Returns how many handles have not been given yet.
   [[nodiscard]] std::size_t remaining() const noexcept { return handles_.size() - given_; }
 
  private:
@@ -77,28 +81,33 @@ class completion_stream {
   };
 
   std::vector<Handle> handles_;
-  detail::completion_watch watch_;  // the number of a task is that of its handle
+  detail::completion_watch watch_;  // a task's number is the index of its handle
   time_point deadline_;
   std::size_t given_ = 0;
 };
 
-/// The tasks in the order in which they end:
+/// Gives the handles of spawned tasks in the order in which the tasks end.
 ///
 ///     auto finished = magpie::as_completed(std::move(handles), 3s);
 ///     while (auto next = co_await finished.next()) use(next->result());
 ///
-/// Takes any range of handles: copies them, but from a container that is given away. It gives these
-/// very handles, each once, though it were given twice; first, in their order, those that have
-/// ended when it is called. It cancels no task, throws nothing that a task threw, and counts as
-/// observing no failure. One may stop asking and begin again; meanwhile no timer runs, and what
-/// ends is kept. The limit counts from this call. When it is over, next() throws timeout_error
-/// after those that have ended have been given; the rest go on. See completion_stream for who may
-/// ask, and for cancelling.
+/// - Starts no task. Returns a completion_stream at once; its next() is what a task awaits. Tasks
+///   that have ended by this call come first, in the order of the range.
+/// - Gives the very handles of the range, each once, even if it occurs twice.
+/// - Throws nothing that a task threw, and counts as observing no failure: the handle has the
+///   outcome. The limit runs from this call. After it, next() first gives the tasks that have
+///   ended, then throws timeout_error. The other tasks go on. Throws invalid_state for the calling
+///   task's own handle, and std::bad_alloc.
+/// - A cancel request to the awaiting task ends next(). It is not forwarded: the tasks go on.
+/// - A consumer may stop and go on later. Between two calls of next() no timer runs, and tasks that
+///   end are kept in order.
+/// - `handles` is any range of handles. They are copied, unless their container is moved in. What a
+///   task did happens before its handle is given.
+/// - Costs one block of some 60 bytes a handle, and the copies of the handles. What one handle
+///   costs does not depend on how many there are.
 ///
-/// Throws invalid_state for the calling task's own handle, and std::bad_alloc. Allocates one block
-/// of some 60 bytes a handle, and the copies of the handles; each handle costs the same, however
-/// many there are. What a task did happens before its handle is given.
-/// In asyncio: `async for task in asyncio.as_completed(...)`.
+/// In asyncio: `async for task in asyncio.as_completed(...)`, which takes coroutines too and starts
+/// them.
 template <detail::handle_range Handles, class Rep, class Period>
 [[nodiscard]] auto as_completed(Handles&& handles, std::chrono::duration<Rep, Period> limit) {
   return completion_stream<std::ranges::range_value_t<Handles>>(

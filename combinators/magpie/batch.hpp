@@ -16,8 +16,8 @@
 namespace magpie {
 
 struct batch_options {
-  std::size_t size = 1;               // items in a batch; the last may have fewer
-  duration pause = duration::zero();  // from the end of a batch to the beginning of the next
+  std::size_t size = 1;               // items in a batch; the last batch may have fewer
+  duration pause = duration::zero();  // from the end of a batch to the start of the next
 };
 
 namespace detail {
@@ -48,21 +48,26 @@ template <class Source, class Items, class Function>
 
 }  // namespace detail
 
-/// Runs the tasks that `f(item)` gives in batches: those of one batch all at once, those of the
-/// next when all have ended and the pause is over. Gives a vector of the results in order (of
-/// std::reference_wrapper for tasks that return references), or nothing for tasks of void.
+/// Runs the tasks that `f(item)` returns in batches, with a pause between two batches.
 ///
-/// - `items` is any input range: a container that is not moved in is referred to, and stays until
-///   the end. An item stays until its batch has ended. There is no pause after the last batch.
-/// - Each batch is a gather(): when a child fails, the rest of its batch ends, no other batch is
-///   begun, and the failure that came first is rethrown. Results are dropped. What `f` or the range
-///   throws ends it before its batch has begun.
-/// - A cancel ends the batch, or the pause, and throws `cancelled`.
-/// - Throws invalid_state for a size of 0.
+///     const auto pages = co_await magpie::batch(urls, {.size = 10, .pause = 100ms}, fetch);
+///
+/// - Nothing starts until it is awaited. A batch first makes its tasks, in order, then runs them in
+///   one gather(). The next batch starts when all of them have ended and the pause is over. No
+///   pause follows the last batch.
+/// - Gives a vector of the results in the order of the items (of std::reference_wrapper for tasks
+///   that return references), or nothing for tasks of void.
+/// - When a child fails, the others of its batch run to their end, and no further batch starts.
+///   Then the failure that came first is rethrown, and all results are dropped. What `f` or the
+///   range throws is rethrown before that batch starts. Throws invalid_state for a size of 0.
+/// - A cancel request to the awaiting task is delivered to the children of the batch, or ends the
+///   pause. Then `cancelled` is thrown, and the results are dropped.
+/// - `items` is any input range. A container that is not moved in is referred to and must stay
+///   until the end. An item stays until its batch has ended.
 /// - Costs a gather for each batch, and a vector for all results.
 ///
-/// In asyncio: a loop of `gather` over slices and `sleep`. When one slow task should not keep the
-/// others waiting, take map_concurrent().
+/// In asyncio: a loop of `gather` over slices, and `sleep`. Where one slow task should not keep the
+/// others waiting, use map_concurrent().
 template <std::ranges::viewable_range Items, class Function>
 [[nodiscard]] auto batch(Items&& items, batch_options options, Function f) {
   using view = std::views::all_t<Items>;

@@ -24,8 +24,8 @@
 namespace magpie {
 
 struct batcher_options {
-  std::size_t size = 1;       // a batch is flushed when there are so many submissions,
-  duration pause = no_limit;  // or when so much time has passed since the first of them
+  std::size_t size = 1;       // a batch is flushed when it has this many submissions,
+  duration pause = no_limit;  // or when this much time has passed since its first
 };
 
 namespace detail {
@@ -33,7 +33,7 @@ namespace detail {
 template <class In, class Out>
 class batcher_core;
 
-/// One call of submit(), while it is awaited.
+/// One call of submit(). Lives in the frame of the task that awaits it.
 template <class In, class Out>
 class [[nodiscard]] submission : private leaf_wait {
  public:
@@ -77,16 +77,16 @@ class [[nodiscard]] submission : private leaf_wait {
   std::exception_ptr failure_;
   // Guarded by the core's lock.
   time_point came_at_;
-  typename batcher_core<In, Out>::list* in_ = nullptr;  // null when it is in none
+  typename batcher_core<In, Out>::list* in_ = nullptr;  // the list that it is in; null for none
   submission* previous_ = nullptr;
   submission* following_ = nullptr;
-  std::size_t number_ = 0;  // in its batch, once that has begun
+  std::size_t number_ = 0;  // its place in its batch, once that was taken
 };
 
-/// What a batcher consists of. Its collectors, tasks of their own, keep it alive.
+/// The state of a batcher. The collectors, which are tasks of their own, keep it alive.
 ///
-/// While anybody is pending there is one *collector*. It waits until the batch is complete, takes
-/// its submissions, leaves the rest to the next collector, and flushes.
+/// While submissions are pending there is one *collector*. It waits until a batch is due and takes
+/// its submissions. If others are left it spawns the next collector. Then it flushes.
 template <class In, class Out>
 class batcher_core {
  public:
@@ -111,9 +111,10 @@ class batcher_core {
 
   void set_self(const std::shared_ptr<batcher_core>& self) noexcept { self_ = self; }
 
-  // For a submission.
+  // Called by a submission.
 
-  /// False when there is no collector, who must come first: to spawn one may fail.
+  /// Adds a submission to those that are pending. Returns false when there is no collector: the
+  /// submitter spawns one first, because that may fail.
   [[nodiscard]] bool enter(entry& one) noexcept {
     const time_point when = now();
     const std::lock_guard guard(lock_);
@@ -151,8 +152,8 @@ class batcher_core {
     }
   }
 
-  /// A collector. What is thrown while it collects is for all who are pending; what the flush
-  /// throws, for its batch.
+  /// The body of a collector. What it throws while it collects fails all pending submissions. What
+  /// the flush throws fails its batch.
   [[nodiscard]] static task<> collect(std::shared_ptr<batcher_core> self) {
     list batch;
     std::vector<In> items;
@@ -178,7 +179,7 @@ class batcher_core {
     self->answer(batch, results, failure);
   }
 
-  /// False when nobody is pending any more.
+  /// Waits until a batch is due. Returns false when no submission is pending any more.
   [[nodiscard]] task<bool> wait_until_due() {
     while (const std::optional<duration> left = time_left()) {
       if (*left <= duration::zero()) co_return true;
@@ -190,8 +191,8 @@ class batcher_core {
     co_return false;
   }
 
-  /// For the collector: how long to wait at most. Nothing when nobody is pending: then there is no
-  /// collector any more.
+  /// Called by the collector: how long to wait at most. Returns nothing when no submission is
+  /// pending. The caller is then no collector any more.
   [[nodiscard]] std::optional<duration> time_left() noexcept {
     const time_point when = now();
     const std::lock_guard guard(lock_);
@@ -214,8 +215,8 @@ class batcher_core {
     return std::min(pending_.size, options_.size);
   }
 
-  /// Moves as many into a batch as there is room for in `items`. Whether others are left, for whom
-  /// another collector is needed.
+  /// Moves pending submissions into `batch`, as many as a batch may have and `items` has room for.
+  /// Returns whether others are left, which need another collector.
   [[nodiscard]] bool take(list& batch, std::vector<In>& items) {
     const std::lock_guard guard(lock_);
     while (pending_.size != 0 && items.size() != items.capacity() &&
@@ -226,7 +227,7 @@ class batcher_core {
       unlink(next);
       append(batch, next);
     }
-    // The next collector looks how many are there before it waits to be told.
+    // These permits are stale: the next collector reads the number of submissions before it waits.
     while (std::optional<permit> told = complete_.try_acquire()) told->detach();
     is_collecting_ = pending_.size != 0;
     return is_collecting_;
@@ -255,7 +256,7 @@ class batcher_core {
     }
     while (next != nullptr) {
       entry& each = *next;
-      next = each.following_;  // read first: it may be gone afterwards
+      next = each.following_;  // read first: the submission may be gone after submit()
       each.failure_ = failure;
       if (!failure) fill(each, results[each.number_]);
       each.home().submit(each);
@@ -269,7 +270,8 @@ class batcher_core {
     }
   }
 
-  /// Takes all out of a list; no cancel reaches them any more.
+  /// Empties a list and returns its first submission. From then on no cancel request can withdraw
+  /// the submissions.
   [[nodiscard]] entry* let_go(list& batch) noexcept {
     for (entry* each = batch.first; each != nullptr; each = each->following_) each->in_ = nullptr;
     waiting_ -= batch.size;
@@ -304,26 +306,29 @@ class batcher_core {
 
 }  // namespace detail
 
-/// Collects what single tasks submit, has many of them processed in one call, and gives each what
-/// is its own: for a service or a disk that takes many requests at the price of one.
+/// Collects the items that single tasks submit, processes many of them in one call, and gives each
+/// task its own result. It is for a service or a disk that takes many requests at the price of one.
 ///
-/// A batch is complete when it has `size` submissions, or when `pause` has passed since its first;
-/// then `flush`, which gives a result for each item in the same order, runs once in a task of its
-/// own, so that it goes on whoever is cancelled. Several batches may be under way at once; they
-/// begin in the order of their submissions, on the runtime, and with the task-locals, of a task
-/// that has submitted.
+///     magpie::batcher<key, row> rows({.size = 100, .pause = 2ms}, fetch_rows);
+///     const row mine = co_await rows.submit(wanted);  // in each of many tasks
 ///
-/// It outlives its submissions: one that is destroyed while somebody waits aborts the program. A
-/// flush whose submitters have all been cancelled may still run then, with a copy of `flush` that
-/// is kept for it.
+/// - A batch is due when it has `size` submissions, or when `pause` has passed since its first.
+///   `flush(items)` then runs once, in a task of its own, and gives a result for each item in the
+///   same order. So it goes on when submitters are cancelled.
+/// - Submissions enter batches in the order in which they came. Several batches may be in progress
+///   at once.
+/// - A flush runs on the runtime, and with the task-locals, of a task that has submitted.
+/// - The batcher must outlive its waiting submissions: to destroy it while a task waits aborts the
+///   program. A flush whose submitters have all been cancelled may outlive the batcher. It keeps
+///   the function `flush` alive.
 ///
-/// In asyncio: nothing; in JavaScript the package dataloader.
+/// In asyncio: no counterpart; in JavaScript the package dataloader.
 template <class In, class Out>
 class batcher {
  public:
   using flush_function = typename detail::batcher_core<In, Out>::flush_function;
 
-  /// Throws invalid_state for a size of 0, std::bad_alloc.
+  /// Throws invalid_state for a size of 0, and std::bad_alloc.
   batcher(const batcher_options& options, flush_function flush)
       : core_(std::make_shared<detail::batcher_core<In, Out>>(options, std::move(flush))) {
     core_->set_self(core_);
@@ -334,14 +339,17 @@ class batcher {
     MAGPIE_CHECK(!core_->is_awaited(), "nobody to wait for a batcher that is destroyed");
   }
 
-  /// Awaited, adds `item` to a batch and gives its result when that has been flushed. Throws what
-  /// the flush throws, as do all of the same batch and no others; invalid_state when it gives
-  /// another number of results, or outside of a task; std::bad_alloc when the flush cannot be
-  /// spawned.
+  /// Adds `item` to a batch and waits until that has been flushed.
   ///
-  /// A cancel ends the wait at once: the item leaves a batch that has not begun; of one that has,
-  /// its result is dropped. Costs two locks and a suspension; allocates nothing but, for each
-  /// batch, its task, the vector of items and the results.
+  /// Awaited, gives the result of this item. Throws what the flush throws, as do all submissions of
+  /// the same batch and no others. Throws invalid_state when the flush gives another number of
+  /// results than of items, and outside of a task; std::bad_alloc when the flush cannot be spawned.
+  ///
+  /// A cancel request to the awaiting task ends the wait at once. The item leaves a batch that has
+  /// not begun. If the batch has begun, the item's result is dropped. The other submissions go on.
+  ///
+  /// Costs two locks and a suspension. Allocates nothing but, for each batch, its task, the vector
+  /// of items and the results.
   [[nodiscard]] detail::submission<In, Out> submit(In item) {
     return detail::submission<In, Out>(*core_, std::move(item));
   }

@@ -8,15 +8,18 @@
 
 namespace magpie {
 
-/// Runs lazy tasks concurrently and gives the first value; who fails drops out.
+/// Runs lazy tasks concurrently and gives the first value.
 ///
-/// It is race(), but that an error does not win: the others go on. When all have failed, throws an
-/// exception_group of all errors in the order in which they came, `cancelled` among them if a
-/// contender ended so of itself. When one has succeeded, the errors are dropped.
+///     const auto page = co_await magpie::first_success(fetch(near), fetch(far));
 ///
-/// Starting, losers, the type of the result, cancelling and cost are as with race(), and a few
-/// bytes for each error. In asyncio: nothing; in JavaScript `Promise.any`, but that the
-/// losers are cancelled.
+/// - It is race(), except that an error does not win. When the contenders start, the type of the
+///   result, what happens to the losers, cancel requests and lifetimes are as with race().
+/// - A contender that fails drops out, and the others go on. When all have failed, throws an
+///   exception_group of all errors in the order in which they came. `cancelled` is among them if a
+///   contender ended by it without a request. When one has succeeded, the errors are dropped.
+/// - Costs what race() costs, and a few bytes for each error.
+///
+/// In asyncio: no counterpart; in JavaScript `Promise.any`, which does not cancel the losers.
 template <class... Ts>
 [[nodiscard]] auto first_success(task<Ts>... contenders)
   requires(sizeof...(Ts) != 0)
@@ -24,7 +27,7 @@ template <class... Ts>
   return detail::run_contest_of(detail::decided_by::value, std::move(contenders)...);
 }
 
-/// first_success() of a vector, which must not be empty (invalid_state).
+/// first_success() of a vector. Throws invalid_state when it is empty.
 template <class T>
 [[nodiscard]] task<T> first_success(std::vector<task<T>> contenders) {
   return detail::run_contest_of(detail::decided_by::value, std::move(contenders));

@@ -49,14 +49,15 @@ inline worker& gathering_worker(bool all_valid) {
   return here;
 }
 
-/// For a gather's await_suspend: who has been asked to end starts no children.
+/// Called from await_suspend. A cancelled parent starts no children.
 inline void check_before_children(const worker& here, std::coroutine_handle<> parent) {
   cancel_scope& scope = this_scope(here);
   if (scope.is_requested()) [[unlikely]]
     scope.deliver_or_pass(parent);
 }
 
-/// For a gather's await_resume, when the children have ended.
+/// Called from await_resume, when the children have ended. A cancel request to the parent comes
+/// before a child's failure.
 template <failures Are>
 void rethrow_for_parent(const join& ended) {
   cancel_scope& scope = ended.scope();
@@ -93,7 +94,7 @@ class gather_awaiter {
   }
 
   auto await_resume() {
-    // Without children the join has never been given a parent.
+    // A join without children was never given a parent.
     if constexpr (sizeof...(Ts) != 0) rethrow_for_parent<Are>(join_);
     return take(std::index_sequence_for<Ts...>());
   }
@@ -182,52 +183,61 @@ class gather_range_awaiter {
 
 /// Runs lazy tasks concurrently and gives their results.
 ///
-/// Awaited, starts the first child at once on this worker and offers the others to workers that
-/// have nothing to do; when nobody takes them, they run here, one after the other. The awaiting
-/// task goes on when all have ended, on the worker where the last one did.
+///     const auto [a, b] = co_await magpie::gather(fetch(1), fetch(2));
 ///
-/// Gives a tuple of the results in the order of the arguments, std::monostate for void. When
-/// children fail: all the others run to their end all the same, then the failure that came first is
-/// rethrown; results and further failures are dropped with the frames. The children belong to the
-/// awaiting task: gather never returns while one of them runs.
+/// - Nothing starts until it is awaited. Then the first child starts at once on this worker, and
+///   the others are offered to workers that have nothing to do. If no worker steals them, they run
+///   here, one after the other. The awaiting task goes on when all have ended, on the worker where
+///   the last one did.
+/// - Gives a tuple of the results in the order of the arguments, std::monostate for void. Without
+///   children it is ready at once.
+/// - A failure cancels no child: all run to their end. Then the failure that came first is
+///   rethrown; results and further failures are dropped with the frames. A child that ends by
+///   `cancelled` without a request to the awaiting task counts as failed. Throws invalid_state
+///   outside of a task and for an empty child, before anything has started.
+/// - A cancel request to the awaiting task is delivered to each child, at the place where it is
+///   suspended or at its next suspension. Children that have not started still do. gather waits for
+///   all, then throws `cancelled`, whatever they return or throw. If a request is pending at the
+///   await, no child starts.
+/// - The children are part of the awaiting task: current_task() is the same, and gather never
+///   returns while one of them runs. What a child did happens before gather returns.
+/// - Allocates nothing but what the results need. For each child but the first it costs a push and
+///   a pop of the worker's fork lane. If children are stolen or suspend, it costs one atomic
+///   operation for each strand: a run of children one after the other.
 ///
-/// Cancelling the awaiting task cancels the children, each at the place where it is suspended or at
-/// its next suspension; gather waits for all, then throws `cancelled`, whatever they made of it.
-///
-/// Throws invalid_state outside of a task and for an empty child, before anything has started.
-/// Allocates nothing but what the results need. What a child did happens before gather returns.
-/// In asyncio: `await asyncio.gather(...)`, but for the waiting after a failure.
+/// In asyncio: `await asyncio.gather(...)`, which does not wait for the others after a failure.
 template <class... Ts>
 [[nodiscard]] auto gather(task<Ts>... children) noexcept {
   return detail::gather_awaiter<detail::failures::thrown, Ts...>(std::move(children)...);
 }
 
-/// The same, but no failure is thrown: gives a tuple of outcome<T>, each a value, an error or a
-/// cancellation. When the awaiting task is cancelled it throws `cancelled` all the same, when all
-/// children have ended. In asyncio: `await asyncio.gather(..., return_exceptions=True)`.
+/// The same, but no failure of a child is thrown: gives a tuple of outcome<T>, each a value, an
+/// error or a cancellation. A cancel request to the awaiting task still ends it with `cancelled`,
+/// when all children have ended. In asyncio: `await asyncio.gather(..., return_exceptions=True)`.
 template <class... Ts>
 [[nodiscard]] auto gather(return_exceptions_t, task<Ts>... children) noexcept {
   return detail::gather_awaiter<detail::failures::returned, Ts...>(std::move(children)...);
 }
 
-/// gather() of a vector, offered to other workers in halves: gives a vector of the results in the
-/// same order (of std::reference_wrapper for tasks that return references), or nothing for tasks of
-/// void. Allocates some 16 bytes a child for bookkeeping, and the result; throws std::bad_alloc,
-/// and then nothing has started.
+/// gather() of a vector. Gives a vector of the results in the same order (of std::reference_wrapper
+/// for tasks that return references), or nothing for tasks of void. The children are offered to
+/// other workers in halves. Allocates some 16 bytes a child for bookkeeping: this call throws
+/// std::bad_alloc when there is no memory for it, and then nothing has started. The vector of
+/// results is allocated when all children have ended.
 template <class T>
 [[nodiscard]] auto gather(std::vector<task<T>> children) {
   return detail::gather_range_awaiter<detail::failures::thrown, T>(std::move(children));
 }
 
-/// Gives a vector of outcome<T>, for void too.
+/// The same with a vector of outcome<T>, for void too. No failure of a child is thrown.
 template <class T>
 [[nodiscard]] auto gather(return_exceptions_t, std::vector<task<T>> children) {
   return detail::gather_range_awaiter<detail::failures::returned, T>(std::move(children));
 }
 
-/// gather() of any other container of tasks that is given away (with std::move), or of a view, such
-/// as one that makes the tasks as it is gone through; that is done by this call, which then has the
-/// tasks in a vector. When that throws, the tasks made so far are destroyed; none has started.
+/// gather() of any other container of tasks that is moved in, or of a view of tasks, which may make
+/// them one by one. This call walks the range and keeps the tasks in a vector. What the range
+/// throws is thrown by this call; the tasks made so far are destroyed, and none has started.
 template <detail::lazy_range Tasks>
 [[nodiscard]] auto gather(Tasks&& tasks) {
   return gather(detail::collect(std::forward<Tasks>(tasks)));

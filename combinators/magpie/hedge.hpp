@@ -30,7 +30,7 @@ struct made_by<Make> {
 template <class Make>
 using hedge_result = typename made_by<Make>::type::value_type;
 
-/// The contenders of a hedge, which are made as they are started.
+/// The contenders of a hedge. Each is made when it starts.
 template <class Make>
 class hedge_starts {
  public:
@@ -47,12 +47,12 @@ class hedge_starts {
   }
 
  private:
-  /// A contender now, and another one later.
+  /// Starts a contender now, and another one after the delay.
   task<> start_one(contest<result>& among) {
     co_await gather(run_in_turn(among), start_later(among));
   }
 
-  /// When one fails, the next takes its place at once.
+  /// Runs a contender. When it fails, the next one takes its place at once.
   task<> run_in_turn(contest<result>& among) {
     do {
       last_start_.store(now().time_since_epoch().count(), std::memory_order_relaxed);
@@ -62,7 +62,7 @@ class hedge_starts {
     } while (among.wants_more());
   }
 
-  /// When nothing has been started for so long.
+  /// Starts another contender when none has been started for as long as the delay.
   task<> start_later(contest<result>& among) {
     while (started_.load(std::memory_order_relaxed) < most_ && among.wants_more()) {
       const time_point due =
@@ -75,7 +75,7 @@ class hedge_starts {
     }
   }
 
-  /// So that what a call of make() throws is its contender's failure.
+  /// Calls make(), in a coroutine, so that what it throws is its contender's failure.
   task<result> made(std::size_t index) {
     if constexpr (std::is_invocable_v<const Make&, std::size_t>) {
       co_return co_await std::invoke(std::as_const(make_), index);
@@ -87,31 +87,36 @@ class hedge_starts {
   const Make make_;
   const duration delay_;
   const std::size_t most_;
-  // How many contenders have been started, or more, and when the last one was: moved by who starts
-  // one. Nothing else is read by them, so they are relaxed; a contender too many is none, and who
-  // reads a time just before it changes starts one early, as it had the right to a moment before.
+  // How many contenders have been started, or more, and when the last one was. Whoever starts a
+  // contender moves both. No other data is read through them, so they are relaxed. An index that is
+  // too large starts nothing. A reader that sees the time just before it changes starts a contender
+  // early, as it was entitled to a moment before.
   std::atomic<std::size_t> started_{0};
   std::atomic<duration::rep> last_start_{0};
 };
 
 }  // namespace detail
 
-/// Starts the same work again when it takes long: gives the first value of up to `most` attempts.
+/// Starts the same work again when it takes long, and gives the first value.
 ///
-/// The first attempt starts at once; another one whenever `delay` has passed since the last start,
-/// and at once when one fails. The first value wins; the others are cancelled and have ended before
-/// hedge returns, what they give is dropped. When all `most` have failed, throws an exception_group
-/// with the error of each, in the order in which they came.
+///     const auto fetch_from = [&](std::size_t index) { return fetch(replicas[index]); };
+///     const auto page = co_await magpie::hedge(fetch_from, 50ms, replicas.size());
 ///
-/// `make(index)`, or `make()`, gives a lazy task; `index` counts from 0. It is called as const and
-/// may be called by several workers at once. What it throws is that attempt's error. Where it is
-/// kept: as long as the hedge runs.
+/// - The first attempt starts when the hedge is awaited. Another one starts whenever `delay` has
+///   passed since the last start, and at once when one fails. There are `most` at most.
+/// - Gives the first value. The other attempts are cancelled and have ended before hedge returns;
+///   what they return or throw is dropped.
+/// - A failed attempt drops out. When all `most` have failed, throws an exception_group with the
+///   error of each, in the order in which they came. Throws invalid_state when `most` is 0, and
+///   std::bad_alloc.
+/// - A cancel request to the awaiting task cancels all attempts, and no more are started. When they
+///   have ended, `cancelled` is thrown, even if one has won by then.
+/// - `make(index)`, or `make()`, returns a lazy task; `index` counts from 0. It is called as const
+///   and may be called by several workers at once. What it throws is that attempt's error. `make`
+///   is kept as long as the hedge runs.
+/// - Costs two frames, and five small ones for each attempt besides its own.
 ///
-/// Cancelling the awaiting task cancels all attempts, starts no more, and throws `cancelled` when
-/// they have ended. Throws invalid_state when `most` is 0, std::bad_alloc.
-///
-/// Costs two frames, and five small ones for each attempt besides its own. In asyncio: nothing;
-/// `loop.create_connection` does it inside, as `happy_eyeballs_delay`.
+/// In asyncio: no counterpart; `loop.create_connection` does it inside, as `happy_eyeballs_delay`.
 template <class Make, class Rep, class Period>
 [[nodiscard]] task<detail::hedge_result<Make>> hedge(Make make,
                                                      std::chrono::duration<Rep, Period> delay,

@@ -14,16 +14,16 @@ namespace magpie {
 
 namespace detail {
 
-/// Who may begin next, and when.
+/// Decides which runner may start a task next, and when.
 class pace {
  public:
   explicit pace(const rate& allowed) : meter_(allowed) {}
 
   [[nodiscard]] semaphore::acquisition turn() noexcept { return turn_.acquire(); }
 
-  // For who has the turn.
+  // Called by the holder of the turn.
 
-  /// Returns when the next may begin, or at once when none is to begin any more.
+  /// Waits until the next task may start. Returns at once after stop().
   [[nodiscard]] task<> wait() {
     const duration left = meter_.next() - now();
     if (left <= duration::zero()) co_return;
@@ -44,7 +44,7 @@ class pace {
   rate_meter meter_;
 };
 
-/// Takes a task when it is time for one, and runs it.
+/// A runner: takes one task when the rate allows it, and awaits it.
 template <class Run>
 [[nodiscard]] task<> run_in_turn(Run& run, pace& limit) {
   try {
@@ -80,7 +80,7 @@ template <class Source, class Tasks>
   co_return run.take_results();
 }
 
-/// Of a range that has to be walked to know its size.
+/// For a range that does not know its size: walks it first.
 template <class Tasks>
 [[nodiscard]] auto run_all_at_rate(rate allowed, Tasks tasks)
     -> task<results_in_order<typename std::ranges::range_value_t<Tasks>::value_type>> {
@@ -94,24 +94,28 @@ template <class Tasks>
 
 }  // namespace detail
 
-/// Begins the tasks of a range one after the other, no more often than `allowed` says, and gives a
-/// vector of the results in order (of std::reference_wrapper for tasks that return references), or
-/// nothing for tasks of void.
+/// Starts the tasks of a range one after the other, no more often than `allowed` says.
 ///
-/// It limits how many *begin* in a time, as calls to a service are limited; how many *run* at once,
-/// as connections are, is limit_concurrency()'s business: slow tasks pile up here, however many.
-/// Where both count, limit the concurrency of tasks that await a shared rate_limiter.
+///     const auto pages = co_await magpie::limit_rate(magpie::rate{10, 1s}, std::move(fetches));
 ///
-/// - The range is as with limit_concurrency(); one that does not know its size is walked at the
+/// It limits how many *start* in a time, as calls to a service are limited. It does not limit how
+/// many *run* at a time, as connections are limited: slow tasks pile up here. For that use
+/// limit_concurrency(). For both, limit the concurrency of tasks that await a shared rate_limiter.
+///
+/// - Nothing starts until it is awaited. Then the first child starts at once, and each other one,
+///   in order, when the rate allows it.
+/// - Gives a vector of the results in order (of std::reference_wrapper for tasks that return
+///   references), or nothing for tasks of void.
+/// - When a child fails, no others start, and those that run go on to their end. Then the failure
+///   that came first is rethrown. It does not wait for the time of those that will not start.
+///   Results and further failures are dropped, and tasks that have not started are destroyed.
+///   Throws invalid_state when the rate's count or period is not above zero.
+/// - A cancel request to the awaiting task is delivered to the children that run, and no others
+///   start. When all have ended, `cancelled` is thrown.
+/// - The range is as with limit_concurrency(). One that does not know its size is walked at the
 ///   beginning.
-/// - The first child starts at once, each other, in order, when the rate allows it.
-/// - When a child fails, no new ones are started, those that run end, then the failure that came
-///   first is rethrown. Results and further failures are dropped, tasks that have not started are
-///   destroyed.
-/// - Cancelling the awaiting task cancels those that run and starts no others, waits for their end,
-///   and throws `cancelled`.
-/// - Throws invalid_state for a rate of none, or in no time.
-/// - Costs a frame and a place for each task from the beginning, and a timer for who is next.
+/// - Costs a frame for each task from the beginning, a place for each result, and a timer for the
+///   next start.
 ///
 /// In asyncio: no call; a loop that creates a task and sleeps.
 template <detail::lazy_range Tasks>

@@ -1,6 +1,6 @@
 #pragma once
 
-// Everything of magpie.
+// All public headers of magpie.
 
 #include <magpie/as_completed.hpp>
 #include <magpie/batch.hpp>

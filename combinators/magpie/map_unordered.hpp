@@ -25,7 +25,7 @@ class unordered_results;
 
 namespace detail {
 
-/// What a stream of results and the tasks that fill it have in common, and keep alive.
+/// Shared by a stream of results and the tasks that fill it. Both keep it alive.
 template <class Source>
 class unordered_run {
  public:
@@ -37,7 +37,8 @@ class unordered_run {
   explicit unordered_run(std::size_t runners, Arguments&&... arguments)
       : source_(std::forward<Arguments>(arguments)...), room_(runners), running_(runners) {}
 
-  /// Takes items and runs their tasks, one after the other, as long as there is room for results.
+  /// The body of a child: takes items and awaits their tasks, one after the other. Waits while
+  /// there is no room for a result.
   [[nodiscard]] static task<> run_one_by_one(std::shared_ptr<unordered_run> self) {
     try {
       for (;;) {
@@ -57,7 +58,7 @@ class unordered_run {
           failure = std::current_exception();
         }
         if (failure) self->add_failure(std::move(failure));
-        room.detach();  // until the result has been taken
+        room.detach();  // take() releases it when the result has been taken
         if (current_task().cancelling() != 0) break;
       }
     } catch (...) {
@@ -71,11 +72,18 @@ class unordered_run {
     is_stopped_ = true;
   }
 
-  /// A permit for each result, and one for the end.
+  /// Has a permit for each result, and one for the end. end() has one when all children have ended.
   [[nodiscard]] semaphore& news() noexcept { return news_; }
   [[nodiscard]] semaphore& end() noexcept { return end_; }
 
-  /// With a permit of news(): nothing at the end.
+  /// Called with a permit of news(). False: the permit is that of the end.
+  [[nodiscard]] bool has_result() {
+    const std::lock_guard guard(lock_);
+    return !ready_.empty();
+  }
+
+  /// Called with a permit of news(). Takes the oldest result, or rethrows its task's failure. At
+  /// the end, returns nothing, or rethrows what ended the stream early.
   [[nodiscard]] std::optional<element> take() {
     std::optional<element> taken;
     std::exception_ptr failure;
@@ -145,7 +153,8 @@ class unordered_run {
   }
 
   std::mutex lock_;
-  // Guarded by the lock.
+  // Guarded by the lock, but for the semaphores, which have their own. source_.begin() is called
+  // without it.
   Source source_;
   std::deque<entry> ready_;
   std::exception_ptr broken_;
@@ -158,7 +167,8 @@ class unordered_run {
 
 }  // namespace detail
 
-/// The results of a map_unordered(), as they come.
+/// The results of a map_unordered(), in the order in which they come. Must not be destroyed while a
+/// task awaits next() or close(). What its destruction does to the children: see map_unordered().
 template <class Source>
 class unordered_results {
   using run = detail::unordered_run<Source>;
@@ -174,9 +184,12 @@ class unordered_results {
     if (run_ != nullptr) cancel_children();
   }
 
-  /// The next result, or nothing when there are no more; rethrows the failure of a task in its
-  /// place, and can be called again after that. One call at a time. A cancelled one ends at once
-  /// and loses no result. Throws std::bad_alloc when the children cannot be spawned.
+  /// Waits for the next result. The first call spawns the children.
+  ///
+  /// Awaited, gives a std::optional, empty when there are no more results. Rethrows the failure of
+  /// a task in its place; the next call goes on after it. Throws std::bad_alloc when the children
+  /// cannot be spawned. A cancel request to the awaiting task ends the call at once with
+  /// `cancelled`, and no result is lost. One call at a time.
   [[nodiscard]] task<std::optional<element>> next() {
     if (!is_started_) start();
     if (is_finished_) co_return std::nullopt;
@@ -184,13 +197,13 @@ class unordered_results {
       permit told = co_await run_->news().acquire();
       told.detach();
     }
-    std::optional<element> result = run_->take();
-    is_finished_ = !result;
-    co_return result;
+    is_finished_ = !run_->has_result();
+    co_return run_->take();
   }
 
-  /// Cancels the children, which do not start others, and waits for their end; also when the caller
-  /// is cancelled meanwhile, which is thrown afterwards. There are no more results then.
+  /// Cancels the children and waits for their end. They take no more items, and there are no more
+  /// results. A cancel request to the awaiting task does not end the wait: `cancelled` is thrown
+  /// when the children have ended.
   [[nodiscard]] task<> close() {
     cancel_children();
     std::exception_ptr request;
@@ -229,26 +242,31 @@ class unordered_results {
   bool is_finished_ = false;
 };
 
-/// Runs the tasks that `f(item)` gives, never more than `n` at once, and gives their results as
-/// they come, in no order: `while (auto result = co_await results.next())`, where it holds a value,
-/// a std::reference_wrapper, or std::monostate for tasks of void.
+/// Runs the tasks that `f(item)` returns, never more than `n` at once, and gives their results as
+/// they come.
 ///
-/// - The first next() spawns min(n, size) children, tasks of their own, that take one item after
-///   the other. A result that nobody has taken yet keeps its child's place: there are never more
-///   than n tasks and results together, so nothing piles up.
-/// - A task that fails fails the next() in whose place it comes, and no others. What the range
-///   throws ends the stream: next() throws it last.
-/// - Destroying the stream before its end cancels the children. They are not waited for, which a
-///   destructor cannot, but belong to the runtime, and keep `f` and the range, by then their own,
+///     auto pages = magpie::map_unordered(urls, 10, fetch);
+///     while (auto page = co_await pages.next()) store(*page);
+///
+/// - Returns a stream at once. The first next() spawns min(n, size) children, tasks of their own,
+///   which take one item after the other. A result that was not taken yet keeps its child's place.
+///   So there are never more than n tasks and results together, and nothing piles up.
+/// - `co_await next()` gives the next result, in no order; nothing when there are no more. A result
+///   is a value, a std::reference_wrapper, or std::monostate for tasks of void.
+/// - A task's failure is thrown by the next() in whose place it comes, and by no other; the stream
+///   goes on. What the range throws ends the stream: next() throws it when the other results have
+///   been taken, and gives nothing from then on. Throws invalid_state for a limit of 0.
+/// - A cancel request to the consumer ends its next() alone. If the consumer then unwinds, it
+///   destroys the stream.
+/// - Destroying the stream before its end cancels the children and drops the results. A destructor
+///   cannot wait for the children. They belong to the runtime, and keep `f` and the range alive
 ///   until they have ended. What these refer to (a range that was not moved in, say) has to stay as
-///   long: `co_await results.close()` waits for that. A cancel of the consumer that leaves the
-///   stream goes the same way.
-/// - Throws invalid_state for a limit of 0. `f` may be called by several workers at once.
-/// - Costs min(n, size) tasks, a frame for each next(), and the children's; a lock and two permits
-///   for each item.
+///   long: `co_await pages.close()` waits for that. `f` may be called by several workers at once.
+/// - Costs min(n, size) tasks, a frame for each next(), and the children's frames; a lock and two
+///   permits for each item.
 ///
-/// In asyncio: a loop over `asyncio.as_completed` of coroutines that begin with a semaphore, all of
-/// which exist from the beginning.
+/// In asyncio: a loop over `asyncio.as_completed` of coroutines that begin with a semaphore. There
+/// all of them exist from the beginning.
 template <std::ranges::viewable_range Items, class Function>
 [[nodiscard]] auto map_unordered(Items&& items, std::size_t n, Function f) {
   using view = std::views::all_t<Items>;

@@ -16,7 +16,8 @@ namespace magpie {
 
 namespace detail {
 
-/// An outcome's value as it is stored: a reference as a pointer, void as nothing.
+/// An outcome's value as it is stored: std::reference_wrapper for a reference, std::monostate for
+/// void.
 template <class T>
 struct stored_value {
   using type = T;
@@ -30,7 +31,7 @@ struct stored_value<void> {
   using type = std::monostate;
 };
 
-/// In words, for people: "error: ..." or "cancelled: ...".
+/// Describes an error for people: "error: ..." or "cancelled: ...".
 inline std::string describe_error(const std::exception_ptr& error) {
   try {
     std::rethrow_exception(error);
@@ -55,9 +56,9 @@ inline bool is_cancellation(const std::exception_ptr& error) noexcept {
 
 }  // namespace detail
 
-/// How a task ended: with a value, with an exception, or cancelled. What gather() gives for each
-/// child when it is asked to return exceptions. Copies share the exception. In asyncio: an element
-/// of what `gather(..., return_exceptions=True)` gives, where values and exceptions are mixed.
+/// How a task ended: with a value, with an exception, or cancelled. gather() with return_exceptions
+/// gives one for each child. Copies share the exception. In asyncio: an element of the list that
+/// `gather(..., return_exceptions=True)` gives, which mixes values and exceptions.
 template <class T>
 class [[nodiscard]] outcome {
   using stored = typename detail::stored_value<T>::type;
@@ -65,13 +66,13 @@ class [[nodiscard]] outcome {
  public:
   using value_type = T;
 
-  /// A value made of the arguments; without arguments for void.
+  /// Holds a value made of the arguments; for void there are none.
   template <class... Arguments>
     requires std::constructible_from<stored, Arguments...>
   explicit outcome(std::in_place_t, Arguments&&... arguments)
       : what_(std::in_place_index<0>, std::forward<Arguments>(arguments)...) {}
 
-  /// An error, or a cancellation when the exception is `cancelled`. Not null.
+  /// Holds an error, or a cancellation if the exception is `cancelled`. `error` must not be null.
   explicit outcome(std::exception_ptr error) noexcept
       : what_(std::in_place_index<1>, std::move(error)),
         is_cancelled_(detail::is_cancellation(std::get<1>(what_))) {}
@@ -79,13 +80,13 @@ class [[nodiscard]] outcome {
   [[nodiscard]] bool has_value() const noexcept { return what_.index() == 0; }
   [[nodiscard]] explicit operator bool() const noexcept { return has_value(); }
 
-  /// It ended by `cancelled`.
+  /// Whether the task ended by `cancelled`.
   [[nodiscard]] bool cancelled() const noexcept { return is_cancelled_; }
 
-  /// It ended by another exception.
+  /// Whether the task ended by another exception.
   [[nodiscard]] bool failed() const noexcept { return !has_value() && !is_cancelled_; }
 
-  /// The value; without one, throws the exception, be it `cancelled` or another.
+  /// Returns the value. Without one, throws the exception, `cancelled` or another.
   decltype(auto) value() const& { return get(*this); }
   decltype(auto) value() & { return get(*this); }
   T value() && {
@@ -97,12 +98,12 @@ class [[nodiscard]] outcome {
     }
   }
 
-  /// The exception, also when it is `cancelled`; null for a value.
+  /// Returns the exception, `cancelled` or another; null for a value.
   [[nodiscard]] std::exception_ptr error() const noexcept {
     return has_value() ? nullptr : std::get<1>(what_);
   }
 
-  /// It has a value, which is equal to `expected`.
+  /// Whether there is a value and it equals `expected`.
   template <class U>
     requires(!std::is_void_v<T> &&
              requires(const T& value, const U& expected) {
@@ -112,7 +113,8 @@ class [[nodiscard]] outcome {
     return has_value() && value() == expected;
   }
 
-  /// In words: the value, if it can be printed, "error: what() says" or "cancelled: the reason".
+  /// Prints the value, or "a value" if that cannot be printed; else "error: " and what(), or
+  /// "cancelled: " and the reason.
   template <class Traits>
   friend std::basic_ostream<char, Traits>& operator<<(std::basic_ostream<char, Traits>& to,
                                                       const outcome& printed) {
@@ -143,7 +145,7 @@ class [[nodiscard]] outcome {
   bool is_cancelled_ = false;
 };
 
-/// Asks gather() to give an outcome for each child instead of throwing what the first one threw.
+/// Has gather() give an outcome for each child instead of throwing the first failure.
 struct return_exceptions_t {
   explicit return_exceptions_t() = default;
 };
@@ -151,10 +153,10 @@ inline constexpr return_exceptions_t return_exceptions{};
 
 namespace detail {
 
-/// What a combinator does with its children's failures.
+/// What a combinator does with the failures of its children.
 enum class failures { thrown, returned };
 
-/// What becomes of a child's result where all results are given together.
+/// The type of a child's result in a tuple or a vector of all results.
 template <failures Are, class T>
 struct collected_result {
   using in_tuple = outcome<T>;

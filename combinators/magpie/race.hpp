@@ -7,22 +7,28 @@
 
 namespace magpie {
 
-/// Runs lazy tasks concurrently and gives what the first to end gives, a value or an error.
+/// Runs lazy tasks concurrently and gives what the first one to end gives, a value or an error.
 ///
-/// Starts them as gather() does, but a contender that has not begun when the race is decided never
-/// does. The first to end wins; the others are cancelled, and race waits until they have ended,
-/// with what they do to clean up: it never returns while one of them runs. What a loser gives or
-/// throws is dropped. A contender that ends by `cancelled` of itself wins with that.
+///     const auto page = co_await magpie::race(fetch(near), fetch(far));
 ///
-/// Gives the common type of the tasks; for different ones a std::variant whose index is the
-/// winner's, with std::monostate for void and std::reference_wrapper for references.
+/// - Nothing starts until it is awaited. Then the contenders start as the children of a gather()
+///   do. A contender that has not started when the race is decided never does.
+/// - Gives the result of the first to end. If all tasks return one type, gives that type. Else
+///   gives a std::variant whose index is the winner's, with std::monostate for void and
+///   std::reference_wrapper for references.
+/// - An error wins as a value does, and is rethrown. So does a contender that ends by `cancelled`
+///   without a request. Throws invalid_state for an empty task, before anything starts, and
+///   std::bad_alloc.
+/// - The losers are cancelled, and race waits until they have ended, their clean-up included. It
+///   never returns while one of them runs. What a loser returns or throws is dropped. The task's
+///   cancelling() does not count that its losers are cancelled.
+/// - A cancel request to the awaiting task cancels all contenders. When they have ended,
+///   `cancelled` is thrown, even if one has won by then.
+/// - The contenders are part of the awaiting task.
+/// - Costs two frames, and a small one for each contender besides its own.
 ///
-/// Cancelling the awaiting task cancels all contenders, and `cancelled` is thrown when they have
-/// ended, also when one has won by then. That the losers are cancelled is not counted in
-/// cancelling(). Throws invalid_state for an empty task, before anything starts, std::bad_alloc.
-///
-/// Costs two frames, and a small one for each contender besides its own. In asyncio: `asyncio.wait`
-/// with FIRST_COMPLETED, then cancel() and another wait for what is pending.
+/// In asyncio: `asyncio.wait` with FIRST_COMPLETED, then cancel() and another wait for what is
+/// pending.
 template <class... Ts>
 [[nodiscard]] auto race(task<Ts>... contenders)
   requires(sizeof...(Ts) != 0)
@@ -30,8 +36,8 @@ template <class... Ts>
   return detail::run_contest_of(detail::decided_by::end, std::move(contenders)...);
 }
 
-/// race() of a vector, which must not be empty (invalid_state). Allocates some 24 bytes a contender
-/// besides.
+/// race() of a vector. Throws invalid_state when it is empty. Allocates some 24 bytes a contender
+/// in addition.
 template <class T>
 [[nodiscard]] task<T> race(std::vector<task<T>> contenders) {
   return detail::run_contest_of(detail::decided_by::end, std::move(contenders));

@@ -7,7 +7,8 @@
 
 namespace magpie {
 
-/// So many in each period, evenly spaced, and `burst` more that may come early after a pause.
+/// How often something may start: `count` times in each period, evenly spaced. Up to `burst` more
+/// may come early after a pause.
 struct rate {
   std::size_t count = 1;
   duration period = std::chrono::seconds(1);
@@ -16,20 +17,21 @@ struct rate {
 
 namespace detail {
 
-/// Says when the next may begin: the generic cell rate algorithm of ITU-T I.371, the leaky bucket
-/// as a meter. It keeps one moment, at which the next would come if all came evenly; who comes
-/// later moves it on, and who comes earlier than `burst` spaces before it has to wait.
+/// Computes when the next start is allowed: the generic cell rate algorithm of ITU-T I.371, the
+/// leaky bucket as a meter. It keeps one moment, even_, at which the next start would come if all
+/// came evenly. Each start moves even_ on. A start may come `burst` spaces before even_, but not
+/// earlier.
 ///
-/// What is noted is when each really began, so that those who were late do not draw the next ones
-/// nearer: of N in a row the last begins at least N - 1 - burst spaces after the first, and a space
-/// is no shorter than period / count. So in any window of a period, its end not counted, there are
-/// at most count + burst.
+/// The meter notes when each start really came, so a late start does not draw the next ones nearer.
+/// Of N starts in a row the last comes at least N - 1 - burst spaces after the first. A space is no
+/// shorter than period / count. So any window of a period, its end not counted, has at most
+/// count + burst starts.
 class rate_meter {
  public:
-  /// Throws invalid_state for a rate of none, or in no time.
+  /// Throws invalid_state when the rate's count or period is not above zero.
   explicit rate_meter(const rate& allowed);
 
-  /// The earliest moment for the next.
+  /// Returns the earliest moment for the next start.
   [[nodiscard]] time_point next() const noexcept { return even_ - tolerance_; }
   void begin(time_point when) noexcept;
 
@@ -41,30 +43,39 @@ class rate_meter {
 
 }  // namespace detail
 
-/// Has tasks wait until they may begin what is allowed so often only: first come, first served, in
-/// any window of a period no more than rate::count and the burst. It limits *beginnings*, and does
-/// not know how long things take: for that, take a semaphore. Nothing is to be given back.
+/// Lets tasks start something no more often than a rate allows, first come, first served.
 ///
-/// For tasks of one runtime, or of several that have the same time. Outlives its waits, as a
-/// semaphore does.
+///     magpie::rate_limiter calls(magpie::rate{10, 1s});
+///     co_await calls.acquire();  // in each task, before each call
 ///
-/// asyncio has nothing like it; the package aiolimiter has, with a burst of the whole period.
+/// Any window of a period has at most rate::count + rate::burst starts. The limiter counts *starts*
+/// and does not know how long things take: to limit how many run, use a semaphore. Nothing has to
+/// be given back.
+///
+/// It is for the tasks of one runtime, or of several that have the same time. It must outlive its
+/// waits, as a semaphore must.
+///
+/// In asyncio: no counterpart; the package aiolimiter has one, with a burst of the whole period.
 class rate_limiter {
  public:
-  /// Throws invalid_state for a rate of none, or in no time.
+  /// Throws invalid_state when the rate's count or period is not above zero.
   explicit rate_limiter(const rate& allowed) : meter_(allowed) {}
 
-  /// Waits for its turn, and then until the caller may begin, which it has to do at once: it counts
-  /// as having begun. A cancelled wait ends at once, gives its turn to the next, and does not
-  /// count. Throws invalid_state outside of a task. Costs a frame, and a timer for who is next.
+  /// Waits for the caller's turn, and then until the rate allows a start.
+  ///
+  /// Awaited, gives nothing. On return the start is counted, so the caller has to start at once. A
+  /// cancel request to the awaiting task ends the wait at once with `cancelled`; the next waiter
+  /// has the turn, and no start is counted. Throws invalid_state outside of a task. Costs a frame,
+  /// and a timer for the waiter that has the turn.
   [[nodiscard]] task<> acquire();
 
-  /// Whether the caller may begin now; nobody who waits is passed. In a task, whose time it asks.
+  /// Counts a start and returns true if the rate allows one now and no task waits or has the turn.
+  /// Else returns false. Call it in a task: the time is that of the task's runtime.
   [[nodiscard]] bool try_acquire() noexcept;
 
  private:
   semaphore turn_{1};
-  detail::rate_meter meter_;  // of who has the turn
+  detail::rate_meter meter_;  // for the holder of the turn alone
 };
 
 }  // namespace magpie

@@ -16,9 +16,10 @@
 
 namespace magpie {
 
-/// What chance does to a pause, so that those who failed together do not come back together:
-/// nothing; anything from zero up to it; or anything from a half up to it. The names are those of
-/// M. Brooker, Exponential Backoff And Jitter, AWS Architecture Blog, 2015.
+/// How chance changes a pause, so that callers that failed together do not come back together. With
+/// `none` the pause stays as it is; with `full` it is anything from zero up to it; with `equal`,
+/// anything from a half of it up to it. The names are those of M. Brooker, Exponential Backoff And
+/// Jitter, AWS Architecture Blog, 2015.
 enum class jitter : unsigned char { none, full, equal };
 
 struct exponential_options {
@@ -27,10 +28,11 @@ struct exponential_options {
   jitter spread = jitter::none;
 };
 
-/// How long to pause before the next attempt: made by constant() and exponential().
+/// How long to pause before the next attempt. Made by constant() and exponential().
 class backoff_policy {
  public:
-  /// The pause after so many failures, the first being 1. `random` is what chance says, any number.
+  /// Returns the pause after this many failures, 1 for the first. `random`, any number, decides the
+  /// jitter.
   [[nodiscard]] duration pause_after(std::size_t failures, std::uint64_t random) const noexcept;
 
  private:
@@ -52,26 +54,26 @@ class backoff_policy {
   return {pause, 1, no_limit, spread};
 }
 
-/// `first`, then each time `factor` times as long, but no longer than the cap; jitter comes last.
+/// `first`, then each time `factor` times as long, but no longer than the cap. Jitter comes last.
 [[nodiscard]] constexpr backoff_policy exponential(duration first,
                                                    exponential_options options = {}) noexcept {
   return {first, options.factor, options.cap, options.spread};
 }
 
-/// Keeps retries a small part of all calls that share it, so that whoever is overloaded is not
-/// asked several times as often for that reason: each call pays in a part of a retry, each retry
-/// takes a whole one out, and where there is none left the failure stands. Any threads. After the
+/// Keeps retries a small part of all calls that share it, so that retries do not multiply the calls
+/// of an overloaded service. Each call pays in a part of a retry, and each retry takes a whole one
+/// out. When none is left, the failure stands. Thread-safe. After the
 /// retry budget of Twitter's Finagle.
 class retry_budget {
  public:
   struct limits {
-    std::size_t most = 100;  // retries that can be saved up; it begins with as many
+    std::size_t most = 100;  // retries that can be saved up; the budget begins with as many
     std::size_t calls_for_a_retry = 10;
   };
 
   explicit retry_budget(const limits& given = defaults()) noexcept;
 
-  /// Whole retries that are there now.
+  /// Returns how many whole retries are left.
   [[nodiscard]] std::size_t available() const noexcept;
 
   void pay_in() noexcept;
@@ -82,56 +84,58 @@ class retry_budget {
 
   const std::size_t price_;  // of a retry
   const std::size_t most_;
-  // 0 to most_: up by one with each call, down by the price with each retry. A count; it orders
-  // nothing.
+  // 0 to most_. pay_in() adds one for each call, try_take_out() subtracts the price of a retry. A
+  // count: it orders nothing.
   std::atomic<std::size_t> saved_;
 };
 
-/// What retry() tells of an attempt that has failed.
+/// An attempt that has failed, as retry() reports it.
 struct failed_attempt {
   std::size_t number;  // the first is 1
   const std::exception_ptr& failure;
-  std::optional<duration> pause;  // before the next; nothing: there is none, the failure stands
+  std::optional<duration> pause;  // before the next; empty if there is none and the failure stands
 };
 
-/// What is referred to, the functions and the budget, stays until the retry has ended.
+/// The options of retry(). The functions and the budget are referred to and must stay until the
+/// retry has ended.
 struct retry_options {
-  /// At most, with the first. Not 0.
+  /// How many attempts there are at most, the first included. Not 0.
   std::size_t attempts = 3;
 
-  /// Of each attempt, which is cancelled then and counts as failed by timeout_error.
+  /// The time limit of each attempt. At the limit the attempt is cancelled, and counts as failed
+  /// with timeout_error.
   duration timeout = no_limit;
 
-  /// Of everything, from the beginning. It ends an attempt like `timeout`, and no pause begins that
-  /// would last until then: the failure stands at once.
+  /// The time limit of the whole retry, from its beginning. It ends an attempt as `timeout` does.
+  /// No pause begins that would last until the limit: the failure stands at once.
   duration deadline = no_limit;
 
   backoff_policy backoff = constant(duration::zero());
 
-  /// Whether to try again after this failure. None: always.
+  /// Returns whether to try again after this failure. Without a function, always.
   function_view<bool(const std::exception_ptr&)> retry_if = {};
 
   /// Called after each attempt that has failed, before the pause.
   function_view<void(const failed_attempt&)> on_failure = {};
 
-  /// Null for none.
+  /// The budget that pays for the retries. Null for none.
   retry_budget* budget = nullptr;
 
-  /// Of the jitter: the same number gives the same pauses. 0: others each time.
+  /// The seed of the jitter. The same number gives the same pauses; 0 gives others each time.
   std::uint64_t seed = 0;
 };
 
 namespace detail {
 
-/// The course of one retry(), but for the attempts themselves.
+/// The course of one retry(), without the attempts themselves.
 class retry_course {
  public:
   explicit retry_course(const retry_options& options);
 
-  /// Of the attempt that begins now.
+  /// Returns the time limit of an attempt that starts now.
   [[nodiscard]] duration limit() const noexcept;
 
-  /// The pause before the next attempt; nothing when there is to be none.
+  /// Called after each failure. Returns the pause before the next attempt, if there is one.
   [[nodiscard]] std::optional<duration> after(const std::exception_ptr& failure);
 
  private:
@@ -146,18 +150,27 @@ class retry_course {
 
 }  // namespace detail
 
-/// Awaits the tasks that `make_task()` gives, one after the other, until one succeeds: gives what
-/// it returns. Each attempt is made, begun and ended within the calling task.
+/// Awaits the tasks that `make_task()` returns, one after the other, until one succeeds.
 ///
-/// A failed attempt is followed by another unless there were as many as allowed, `retry_if` says
-/// no, the budget is used up, or the deadline comes before the end of the pause: then its exception
-/// is thrown at once, without a pause, and earlier ones are dropped. What `make_task`, `retry_if`
-/// or `on_failure` throws ends it too, but for what `make_task` throws: that is a failed attempt.
+///     const magpie::retry_options options{
+///         .attempts = 5, .timeout = 2s, .backoff = magpie::exponential(100ms)};
+///     const auto page = co_await magpie::retry(options, fetch_once);
 ///
-/// A cancel ends the attempt or the pause and throws `cancelled`. An attempt that throws
-/// `cancelled` is never repeated. Throws invalid_state for no attempts at all. Costs its frame, and
-/// a timer for each attempt that has a limit. asyncio has nothing like it; in Python, a loop around
-/// `asyncio.wait_for` and `asyncio.sleep`, or the package tenacity.
+/// - The first attempt starts when the retry is awaited, each other one after a failure and a
+///   pause. Each attempt is made, runs and ends within the awaiting task.
+/// - Gives what the first attempt that succeeds returns.
+/// - A failed attempt is followed by another one unless the attempts are used up, `retry_if`
+///   returns false, the deadline comes before the end of the pause, or the budget is used up. Then
+///   its exception is rethrown at once, without a pause, and earlier ones are dropped.
+/// - What `make_task` throws is a failed attempt. What `retry_if` or `on_failure` throws ends the
+///   retry. Throws invalid_state when `attempts` is 0.
+/// - A cancel request to the awaiting task ends the attempt or the pause with `cancelled`. An
+///   attempt that throws `cancelled` is never repeated.
+/// - The options' functions and budget must stay until the retry has ended.
+/// - Costs its frame, and a timer for each attempt that has a limit and for each pause.
+///
+/// In asyncio: no counterpart; a loop around `asyncio.wait_for` and `asyncio.sleep`, or the package
+/// tenacity.
 template <class MakeTask>
 [[nodiscard]] auto retry(retry_options options, MakeTask make_task)
     -> std::invoke_result_t<MakeTask&> {

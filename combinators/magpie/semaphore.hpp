@@ -12,8 +12,8 @@ namespace magpie {
 
 class semaphore;
 
-/// Permits of a semaphore that somebody holds; they go back when this is destroyed. Empty after it
-/// was moved from. The semaphore outlives it.
+/// Holds permits of a semaphore, and gives them back when it is destroyed. Empty when it was moved
+/// from. The semaphore must outlive it.
 class [[nodiscard]] permit {
  public:
   permit() noexcept = default;
@@ -29,14 +29,15 @@ class [[nodiscard]] permit {
   }
   ~permit() { give_back(); }
 
-  /// Whether it holds anything, if only the weight 0.
+  /// Whether it holds anything, even of weight 0.
   explicit operator bool() const noexcept { return source_ != nullptr; }
   [[nodiscard]] std::size_t weight() const noexcept { return source_ != nullptr ? weight_ : 0; }
 
   /// Gives the permits back now.
   void give_back() noexcept;
 
-  /// Keeps the permits out of the semaphore: who does this releases them, or nobody.
+  /// Lets go of the permits without giving them back. To put them back is the caller's business:
+  /// semaphore::release().
   void detach() noexcept { source_ = nullptr; }
 
  private:
@@ -48,23 +49,27 @@ class [[nodiscard]] permit {
   std::size_t weight_ = 0;
 };
 
-/// A number of permits, which tasks take and give back; who finds too few waits.
+/// A number of permits, which tasks take and give back. A task that finds too few waits.
 ///
-/// First come, first served: nobody passes one who waits, though there be permits enough for the
-/// lighter of the two, so a heavy one is not starved. Tasks of several runtimes may share it. It
-/// must outlive its permits and its waits: one that is destroyed while somebody waits aborts the
-/// program. Whoever was granted the last permit may destroy it. What was done before permits were
-/// given back happens before they are granted anew.
+///     magpie::semaphore connections(10);
+///     const magpie::permit held = co_await connections.acquire();  // until the end of the block
 ///
-/// Nothing is allocated. A permit that is free costs a lock and an unlock, and no suspension.
-/// In asyncio: `asyncio.Semaphore`, which has no weights, cannot be resized, and needs `async with`
-/// where the permit is an object here.
+/// - First come, first served. No task passes an earlier waiter, even if enough permits are free
+///   for the lighter of the two. So a heavy waiter is not starved.
+/// - Tasks of several runtimes may share it. What was done before permits were given back happens
+///   before they are granted anew.
+/// - It must outlive its permits and its waits: to destroy it while a task waits aborts the
+///   program. The task that was granted the last permit may destroy it.
+/// - Nothing is allocated. A free permit costs a lock and an unlock, and no suspension.
+///
+/// In asyncio: `asyncio.Semaphore`. That has no weights, cannot be resized, and needs `async with`,
+/// where here the permit is an object.
 class semaphore {
  public:
-  /// What release() does when there would be more permits free than there are in all.
+  /// What release() does when more permits would be free than there are in all.
   enum class over_release : unsigned char { allowed, refused };
 
-  /// With that many permits, all free.
+  /// Has `permits` permits, all of them free.
   explicit semaphore(std::size_t permits, over_release beyond = over_release::allowed) noexcept
       : free_(as_count(permits)), all_(free_), beyond_(beyond) {}
   semaphore(const semaphore&) = delete;
@@ -73,29 +78,32 @@ class semaphore {
 
   class acquisition;
 
-  /// Awaited, waits until `weight` permits are free and all who came earlier have theirs, takes
-  /// them, and gives a `permit`. More than there are in all are waited for until there are.
+  /// Waits until `weight` permits are free and all earlier waiters have theirs, and takes them.
   ///
-  /// A cancelled wait ends at once with `cancelled`; what it had been granted by then, or kept
-  /// others from, goes to those behind it. Throws invalid_state outside of a task.
+  /// Awaited, gives a `permit`. A weight greater than the number of all permits waits until there
+  /// are enough. Throws invalid_state outside of a task.
+  ///
+  /// A cancel request to the awaiting task ends the wait at once with `cancelled`. What the wait
+  /// was granted by then, or kept others from, goes to the waiters behind it.
   [[nodiscard]] acquisition acquire(std::size_t weight = 1) noexcept;
 
-  /// Any thread: the same if nobody waits and they are free now.
+  /// Takes `weight` permits if they are free now and no task waits; else returns nothing. Any
+  /// thread.
   [[nodiscard]] std::optional<permit> try_acquire(std::size_t weight = 1) noexcept;
 
-  /// Any thread: adds free permits that no `permit` gives back: those of one that was detached, or
-  /// new ones, with which a semaphore of 0 counts events. Where over_release is refused, throws
-  /// invalid_state, and adds none, when more would be free than there are in all.
+  /// Adds free permits that no `permit` gives back: those of a detached one, or new ones, with
+  /// which a semaphore of 0 counts events. If over_release is refused and more would be free than
+  /// there are in all, throws invalid_state and adds none. Any thread.
   void release(std::size_t count = 1);
 
-  /// Any thread: from now on there are `permits` in all. Additional ones are free at once; missing
-  /// ones are withheld as they are given back, and available() is below zero meanwhile.
+  /// Sets the number of all permits. Additional ones are free at once. Missing ones are withheld as
+  /// permits are given back; until then available() may be below zero. Any thread.
   void resize(std::size_t permits) noexcept;
 
-  /// How many permits are free, at this moment.
+  /// Returns how many permits are free at this moment.
   [[nodiscard]] std::int64_t available() const noexcept;
 
-  /// How many wait, at this moment.
+  /// Returns how many tasks wait at this moment.
   [[nodiscard]] std::size_t waiting() const noexcept;
 
  private:
@@ -112,7 +120,8 @@ class semaphore {
   [[nodiscard]] bool take(std::int64_t weight) noexcept;
   void append(acquisition& last) noexcept;
   void unlink(acquisition& gone) noexcept;
-  /// Grants all that can be: gives them as a list, which is submitted without the lock.
+  /// Grants what can be granted. Returns the granted waiters as a list, for the caller to submit
+  /// without the lock.
   [[nodiscard]] detail::job* grant() noexcept;
   static void submit_all(detail::job* granted) noexcept;
 
@@ -126,7 +135,7 @@ class semaphore {
   acquisition* last_ = nullptr;
 };
 
-/// What acquire() gives: awaited once, at once.
+/// What acquire() returns, to be awaited once and at once.
 class [[nodiscard]] semaphore::acquisition : private detail::leaf_wait {
  public:
   acquisition(semaphore& source, std::size_t weight) noexcept
@@ -147,7 +156,7 @@ class [[nodiscard]] semaphore::acquisition : private detail::leaf_wait {
 
   semaphore& source_;
   const std::int64_t weight_;
-  // Guarded by the semaphore's lock; is_granted_ is read by the task when it goes on.
+  // Guarded by the semaphore's lock. The task reads is_granted_ without it when it is resumed.
   acquisition* previous_ = nullptr;
   acquisition* following_ = nullptr;
   bool is_granted_ = false;

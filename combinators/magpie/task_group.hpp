@@ -21,20 +21,23 @@ namespace detail {
 class ending_group;
 }
 
-/// The inside view of a running with_task_group(). Any thread may use it that knows the group not
-/// to have been left: the body and what it awaits, the children, what one of these waits for.
+/// The inside view of a running with_task_group(). Any thread may use it that knows that the group
+/// was not left yet: the body and what it awaits, the children, and whatever one of these waits
+/// for.
 class task_group {
  public:
   task_group(const task_group&) = delete;
   task_group& operator=(const task_group&) = delete;
 
-  /// Starts `body` as a child of the group: a task of its own, on the group's runtime, whose end
-  /// the group waits for. It inherits the task-locals of who calls this. When the group is left the
-  /// child is done; if it has failed its failure is the group's, and counts as observed.
+  /// Starts `body` as a child of the group: a task of its own, on the group's runtime. The group
+  /// waits for its end. The child inherits the task-locals of the calling task.
   ///
-  /// Throws invalid_state for an empty task, and when the group has failed, been cancelled or been
-  /// left; std::bad_alloc. Then `body` is destroyed without having started. A child, or the body,
-  /// that fails for no other reason than that the group is ending does not add to its errors.
+  /// Returns a handle. When the group is left, the child is done. If the child fails, its failure
+  /// is the group's, and counts as observed.
+  ///
+  /// Throws invalid_state for an empty task, and when the group has failed, was cancelled or was
+  /// left; std::bad_alloc. `body` is then destroyed without having started. A child or a body that
+  /// fails only because this call was refused for that reason adds no error to the group.
   template <class T>
   task_handle<T> spawn(task<T> body, spawn_options options = {}) {
     if (!body) {
@@ -46,8 +49,8 @@ class task_group {
     return detail::handle_access::adopt<task_handle<T>>(state);
   }
 
-  /// Asks the body and all children to end; that is no error. Nothing happens when they have been
-  /// asked before, by this or by a failure. Does not wait.
+  /// Cancels the body and all children; that is no error. Does nothing after an earlier call or a
+  /// failure. Does not wait.
   void cancel() noexcept { children_.abort(); }
 
  private:
@@ -61,14 +64,14 @@ class task_group {
 
 namespace detail {
 
-/// A group, and what is to become of who runs it.
+/// A group, and how it ends for the task that runs it.
 class ending_group {
  public:
   [[nodiscard]] task_group& group() noexcept { return group_; }
   [[nodiscard]] abort_scope& body_scope() noexcept { return children().body_scope(); }
   [[nodiscard]] child_tasks::join_awaiter join() noexcept { return children().join(); }
 
-  // In a handler for what the body, or the join, has thrown.
+  // Called in the handler for what the body, or the join, has thrown.
 
   void body_was_cancelled() {
     try {
@@ -87,7 +90,8 @@ class ending_group {
     children().abort();
   }
 
-  /// After the join. Errors come before a cancellation, which is then told at the next place.
+  /// Called after the join. Errors come before a cancellation, which is then delivered again at the
+  /// task's next suspension.
   void rethrow() {
     std::vector<std::exception_ptr> errors = children().take_failures();
     if (body_failure_ && !children().is_refusal(body_failure_)) errors.push_back(body_failure_);
@@ -103,13 +107,13 @@ class ending_group {
 
   task_group group_;
   std::exception_ptr body_failure_;
-  std::exception_ptr cancellation_;  // the group's own is none
+  std::exception_ptr cancellation_;  // `cancelled`, unless the group's own abort caused it
 };
 
 template <class Body>
 using group_result = typename std::invoke_result_t<Body&, task_group&>::value_type;
 
-/// What the body of a group gives, if it gives anything.
+/// The place for what the body of a group returns, if it returns.
 template <class T>
 class group_value {
  public:
@@ -130,26 +134,36 @@ class group_value {
 
 }  // namespace detail
 
-/// Runs `body(group)`, which gives a lazy task, in the calling task, and goes on when it and all
-/// children that were spawned into the group have ended, those spawned by children included. Gives
-/// what the body returns.
+/// Runs `body(group)`, which returns a lazy task, and waits for it and for all tasks that are
+/// spawned into the group.
 ///
-/// A child starts when it is spawned. The first failure, of a child or of the body, cancels the
-/// others and the body; when all have ended, with what they do to clean up, an exception_group is
-/// thrown: all failures in the order of the ends, the body's own last. It is a group even for one.
-/// What was returned is dropped then, but for the handles that somebody has. A child that ends as
-/// cancelled is no failure.
+///     const auto body = [&](magpie::task_group& group) -> magpie::task<> {
+///       for (const auto& url : urls) group.spawn(fetch(url));
+///       co_return;
+///     };
+///     co_await magpie::with_task_group(body);
 ///
-/// Cancelling the calling task cancels body and children, and `cancelled` is thrown when all have
-/// ended. If there are failures, these are thrown instead, and the task is told by `cancelled` once
-/// more, at its next suspension. When the group ends itself its task has not been cancelled:
-/// cancelling() stays. After task_group::cancel() nothing is thrown, unless the body was to give a
-/// value and has not: then `cancelled`.
+/// - The body starts when it is awaited, and runs in the awaiting task. A child starts when it is
+///   spawned, by the body, by another child, or by any thread that knows the group to be there.
+/// - Goes on when the body and all children have ended, and gives what the body returns.
+/// - The first failure, of a child or of the body, cancels the body and the other children. When
+///   all have ended, their clean-up included, an exception_group is thrown. It has all failures in
+///   the order of the ends, the body's own last, and is a group even for one. A child that ends as
+///   cancelled is no failure. What the body returned is dropped then; a child's result stays with
+///   its handles.
+/// - A cancel request to the awaiting task cancels the body and the children. When all have ended,
+///   `cancelled` is thrown. If there are failures, these are thrown instead, and the task gets
+///   `cancelled` once more, at its next suspension.
+/// - A body that ends by `cancelled` without a request cancels the children. When they have ended,
+///   that `cancelled` is thrown.
+/// - The awaiting task does not count as cancelled when the group cancels its body: its
+///   cancelling() stays. After task_group::cancel() nothing is thrown, unless the body was to
+///   return a value and did not: then `cancelled`.
+/// - Costs a frame of its own and the body's. Each child costs a spawn and a block of 80 bytes,
+///   which is freed when the child ends. Throws std::bad_alloc.
 ///
-/// Costs a frame of its own, the body's, and for each child what a spawn costs and a block of 80
-/// bytes, which is freed when the child ends. Throws std::bad_alloc. In asyncio: `async with
-/// asyncio.TaskGroup()`, but that it gives a result, can be cancelled, and takes children from any
-/// thread.
+/// In asyncio: `async with asyncio.TaskGroup()`. Here the group also gives a result, can be
+/// cancelled, and takes children from any thread.
 template <class Body>
 [[nodiscard]] task<detail::group_result<Body>> with_task_group(Body body) {
   using result = detail::group_result<Body>;

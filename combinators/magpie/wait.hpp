@@ -17,12 +17,12 @@ namespace magpie {
 
 /// When a wait() is over.
 enum class until : unsigned char {
-  first_completed,  // one has ended, in whatever way
-  first_exception,  // one has failed, which to be cancelled is not, or all have ended
+  first_completed,  // one task has ended, in whatever way
+  first_exception,  // one has failed (a cancelled task has not), or all have ended
   all_completed,
 };
 
-/// What wait() found: each handle in one of the two.
+/// What wait() gives: each handle is in one of the two.
 template <class Handle>
 struct wait_result {
   std::vector<Handle> done;     // in order of completion
@@ -53,7 +53,7 @@ class wait_awaiter {
   }
 
   [[nodiscard]] bool await_suspend(std::coroutine_handle<> suspended) {
-    // Without any time others get their turn all the same: a timer for now.
+    // With a limit of zero other tasks still go first once: a timer that is due now.
     return wait_.suspend_until(suspended,
                                limit_ == duration::zero() ? now() : deadline_for(limit_));
   }
@@ -67,7 +67,7 @@ class wait_awaiter {
       if (!came) break;
       found.done.push_back(std::move(handles_[*came]));
     }
-    // Before anybody can drop the handles of what is still watched.
+    // Ends the watch while the handles of the watched tasks are still here.
     watch_ = completion_watch();
     std::erase_if(handles_, [](const Handle& each) { return !each; });
     found.pending = std::move(handles_);
@@ -84,19 +84,25 @@ class wait_awaiter {
 
 }  // namespace detail
 
-/// Waits until enough of the tasks have ended, but no longer than `limit`; gives those that have
-/// ended and those that have not.
+/// Waits until enough spawned tasks have ended, but no longer than `limit`.
 ///
-/// Takes any range of handles: copies them, but from a container that is given away. They are
-/// looked at when it is awaited, and those that have ended by then count. A handle given twice
-/// counts once. It cancels no task, throws nothing that a task threw, and counts as observing no
-/// failure; when the time is over it just returns. Cancelling the awaiting task ends the wait at
-/// once with `cancelled`, and the tasks go on. A limit of zero or less lets others go first once.
+///     const auto [done, pending] =
+///         co_await magpie::wait(handles, magpie::until::first_completed, 2s);
 ///
-/// Throws invalid_state for no handles at all, for the awaiting task's own, and outside of a task,
-/// and std::bad_alloc. Allocates its result, one block of some 60 bytes a handle, and the copies of
-/// the handles; costs an entry and a removal in each task that has not ended, and leaves nothing
-/// there. What the tasks in `done` did happens before it returns.
+/// - Starts no task. Tasks that have ended before the await count. The limit runs from the await;
+///   one of zero or less lets other tasks go first once.
+/// - Gives a wait_result: the handles of the tasks that have ended, and of those that have not. A
+///   handle given twice counts once. The end of the limit is no error.
+/// - Throws nothing that a task threw, and counts as observing no failure. Cancels no task. Throws
+///   invalid_state without handles, for the awaiting task's own, and outside of a task; and
+///   std::bad_alloc.
+/// - A cancel request to the awaiting task ends the wait at once with `cancelled`. It is not
+///   forwarded: the tasks go on.
+/// - `handles` is any range of handles. They are copied, unless their container is moved in. What
+///   the tasks in `done` did happens before wait returns.
+/// - Costs its result, one block of some 60 bytes a handle, and the copies of the handles; an entry
+///   and a removal in each task that has not ended. Nothing stays registered there.
+///
 /// In asyncio: `await asyncio.wait(...)`, whose two sets have no order.
 template <detail::handle_range Handles, class Rep, class Period>
 [[nodiscard]] auto wait(Handles&& handles, until when, std::chrono::duration<Rep, Period> limit) {

@@ -19,10 +19,10 @@ class checkpoint_awaiter : public requeue_awaiter {
 
 }  // namespace detail
 
-/// For a task that computes for long: awaited from time to time, throws `cancelled` when the task
-/// has been asked to end or a timeout around it is over; lets others go first when they have waited
-/// on this worker for a millisecond or more; and costs a few nanoseconds otherwise. Throws
-/// invalid_state outside of a task.
+/// For a task that computes for long, to be awaited from time to time. Throws `cancelled` if the
+/// task has been cancelled or a timeout around it has expired. Lets other tasks go first if they
+/// have waited on this worker for a millisecond or more. Otherwise goes on at once, at a cost of a
+/// few nanoseconds. Throws invalid_state outside of a task.
 [[nodiscard]] inline detail::checkpoint_awaiter checkpoint() noexcept { return {}; }
 
 }  // namespace magpie

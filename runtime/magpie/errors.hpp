@@ -7,21 +7,21 @@
 
 namespace magpie {
 
-/// Something was asked of a task or a runtime that its state does not allow; what() says what was
+/// Thrown when the state of a task or a runtime does not allow the call; what() says what was
 /// expected.
 class invalid_state : public std::logic_error {
  public:
   using std::logic_error::logic_error;
 };
 
-/// What is thrown where a time limit has passed first.
+/// Thrown where a time limit has passed first.
 class timeout_error : public std::runtime_error {
  public:
   timeout_error() : std::runtime_error("magpie: the time limit has passed") {}
 };
 
-/// Thrown by a runtime with virtual time when nothing is ready and no timer is set, and what it is
-/// to wait for has not come: it never will. what() lists the tasks that are left.
+/// Thrown by a runtime with virtual time if nothing is ready, no timer is set, and what the call
+/// waits for has not come: it never will. what() lists the tasks that are left.
 class deadlock : public std::runtime_error {
  public:
   explicit deadlock(const std::string& tasks)
@@ -29,18 +29,18 @@ class deadlock : public std::runtime_error {
                            tasks) {}
 };
 
-/// What a cancelled task throws and its awaiters see. Not derived from std::exception, so that a
-/// handler for errors does not swallow it by accident.
+/// What a cancelled task throws and its awaiters get. It is not derived from std::exception, so
+/// that no handler for errors swallows it by accident. In asyncio: `asyncio.CancelledError`.
 class cancelled {
  public:
   cancelled() noexcept = default;
   explicit cancelled(std::string reason)
       : reason_(std::make_shared<const std::string>(std::move(reason))) {}
-  /// Null for none.
+  /// Null: no reason.
   explicit cancelled(std::shared_ptr<const std::string> reason) noexcept
       : reason_(std::move(reason)) {}
 
-  /// What cancel() was given; empty when it was given nothing.
+  /// Returns the reason given to cancel(); empty if there was none.
   [[nodiscard]] const std::string& reason() const noexcept {
     static const std::string none;
     return reason_ ? *reason_ : none;

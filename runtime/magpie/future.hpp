@@ -7,13 +7,13 @@
 #include <type_traits>
 #include <utility>
 
-// What task_handle::as_future() is made of. In a header of its own, for <future> is large.
+// Implements task_handle::as_future(). It has a header of its own because <future> is large.
 
 namespace magpie {
 
 namespace detail {
 
-/// Waits for the end of a task, to hand its outcome to a std::future.
+/// Waits for the end of a task and gives the outcome to a std::future. Then destroys itself.
 template <class T>
 class future_waiter final : public waiter {
  public:
@@ -23,7 +23,7 @@ class future_waiter final : public waiter {
     task_state_base& state = handle_access::state(awaited);
     auto made = std::make_unique<future_waiter>(std::move(awaited));
     std::future<T> result = made->promise_.get_future();
-    // From here on it belongs to whoever runs it.
+    // From here on it belongs to the thread that runs it.
     future_waiter* const begun = made.release();
     if (state.add_waiter(*begun) == task_state_base::wait_result::already_done) begun->fulfil();
     return result;

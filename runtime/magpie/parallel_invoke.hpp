@@ -27,7 +27,7 @@ template <class Function>
   }
 }
 
-/// A closure that thieves may call, on the stack of whoever forked it.
+/// A closure that a thief may call. Lies on the stack of the thread that forked it.
 template <class Function>
 class invocation final : public forked_call {
  public:
@@ -36,7 +36,8 @@ class invocation final : public forked_call {
   invocation(const invocation&) = delete;
   invocation& operator=(const invocation&) = delete;
 
-  /// After unfork() did not give it back: waits for the thief, and takes what it left.
+  /// Called if unfork() did not give the closure back: waits for the thief, then takes the result
+  /// or throws the failure.
   [[gnu::noinline]] invoked<Function> wait(worker& here) {
     here.wait_for(*this);
     if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
@@ -47,7 +48,7 @@ class invocation final : public forked_call {
     }
   }
 
-  /// Sees to it that the closure has been called, when nobody cares for the result any more.
+  /// Makes sure that the closure has been called, when its result is not needed any more.
   [[gnu::cold]] void finish(worker& here, fork_lane::pop_if_result unforked) noexcept {
     using enum fork_lane::pop_if_result;
     if (unforked == popped || (unforked == marked && here.settle_unfork())) {
@@ -90,7 +91,7 @@ std::tuple<invoked<First>, invoked<Second>> invoke_both(worker& here, First& fir
   using result = std::tuple<invoked<First>, invoked<Second>>;
   invocation<Second> offered(second, here.context());
   const auto forked = here.fork(offered);
-  // Without memory to offer it, one after the other.
+  // Without memory for the fork, the two are called one after the other.
   const bool is_offered =
       forked == fork_lane::push_result::calm || here.settle_fork(offered, forked);
   const auto take_back = [&] {
@@ -129,24 +130,27 @@ auto invoke_all(worker& here, First& first, Others&... others) {
 
 }  // namespace detail
 
-/// Calls closures that do not suspend, in parallel when other workers have nothing to do, and gives
-/// a tuple of their results in the order of the arguments, std::monostate for void: the cheapest
-/// fork there is.
+/// Calls closures that do not suspend, in parallel if other workers have nothing to do. Returns a
+/// tuple of their results in the order of the arguments, std::monostate for void. This is the
+/// cheapest fork in magpie.
 ///
-/// The first is called at once on this thread, while the others are offered to thieves; what nobody
-/// took is called here, one after the other, in order. Nothing is allocated: what is offered lies
-/// on the caller's stack. Calls nest without end, and the stack stays as deep as that of the
-/// program that makes all calls one after the other: a call that waits for a thief helps that thief
-/// and nobody else.
+/// The calling thread calls the first closure at once and offers the others to thieves. It then
+/// calls what no thief has taken, one after the other, in order. The call returns when all closures
+/// have ended, also if some throw. Then it throws the exception of the first closure, in the order
+/// of the arguments, that threw. Outside of a task on a worker it throws invalid_state before it
+/// calls anything. It does not look for cancel requests.
 ///
-/// Returns when all closures have ended, also when some throw; then it throws, of the first closure
-/// that threw in the order of the arguments, that exception. What a closure did happens before
-/// parallel_invoke returns.
+/// It may be called in plain functions too, if a task on a worker calls them. What a closure did
+/// happens before parallel_invoke returns. The closures must not block to wait for other tasks. No
+/// blocking lock may be held across a call of parallel_invoke, because ready tasks that have waited
+/// long run in between, on the same stack.
 ///
-/// Only in a task on a worker, but there in plain functions too; elsewhere it throws invalid_state
-/// before it calls anything. The closures must not wait for other tasks by blocking, nor may a
-/// blocking lock be held across a call of parallel_invoke: ready tasks that have waited long run
-/// in between, on this very stack.
+/// Allocates nothing: what is offered lies on the caller's stack. Calls nest without limit. The
+/// stack stays as deep as that of the program that makes all calls one after the other, because a
+/// call that waits for a thief helps that thief and no other worker.
+///
+///     auto [left, right] = magpie::parallel_invoke([&] { return sum(first_half); },
+///                                                  [&] { return sum(second_half); });
 template <class First, class... Others>
   requires(std::is_invocable_v<First&> && ... && std::is_invocable_v<Others&>)
 auto parallel_invoke(First&& first, Others&&... others) {

@@ -19,18 +19,18 @@ namespace detail {
 
 class blocking_wait;
 
-/// A call on its way through the blocking pool, without its types. It belongs to the awaiter, and
-/// to the pool as soon as the awaiter has released it.
+/// A call on its way through the blocking pool, without its types. The awaiter owns it. When the
+/// awaiter has released it, the pool owns it.
 class blocking_call_base {
  public:
   blocking_call_base(const blocking_call_base&) = delete;
   blocking_call_base& operator=(const blocking_call_base&) = delete;
 
-  /// On a thread of the pool: makes the call, unless nobody wants it any more, and has the task go
-  /// on. This object may be gone then.
+  /// Called on a thread of the pool. Makes the call, unless the task no longer wants it, and wakes
+  /// the task if that waits. This object may be gone afterwards.
   void make() noexcept;
 
-  // Guarded by the pool, while it is in the queue.
+  // Guarded by the pool's mutex.
   blocking_call_base* next = nullptr;
   blocking_call_base* previous = nullptr;
   bool is_queued = false;
@@ -41,7 +41,7 @@ class blocking_call_base {
   blocking_call_base(operation call, operation dispose) noexcept : call_(call), dispose_(dispose) {}
   ~blocking_call_base() = default;
 
-  // What the function is told by, when it wants to be.
+  // The source of the function's stop token, if the function takes one.
   std::stop_source stop_{std::nostopstate};
 
  private:
@@ -51,18 +51,18 @@ class blocking_call_base {
 
   const operation call_;
   const operation dispose_;
-  blocking_wait* wait_ = nullptr;  // while it is awaited
+  blocking_wait* wait_ = nullptr;  // valid while the call is awaited
   shared_locals locals_;
   std::exception_ptr failure_;
 
-  // submitted -> awaited    by the task, when the call is in the pool: it suspends
-  //           -> released   by the task that has been told to end instead
-  // awaited   -> withdrawn  by a request to cancel, which wakes the task
-  // withdrawn -> released   by the task that was woken: it is done with the call
-  // submitted, awaited, withdrawn, released -> ended  by the pool's thread, once
-  // Who moves it from awaited has the task go on. Of the two who move it to released and to ended,
-  // the second disposes of the call. All moves acquire and release: the result, or the request to
-  // stop, is there for who comes second.
+  //     submitted -> awaited    by the task, when the call is in the pool: it suspends
+  //               -> released   by the task, if a cancel request was delivered to it instead
+  //     awaited   -> withdrawn  by a cancel request, which wakes the task
+  //     withdrawn -> released   by the task that was woken: it is done with the call
+  //     submitted, awaited, withdrawn, released -> ended  by the pool's thread, once
+  // The thread that moves it from awaited wakes the task. One thread moves it to released and one
+  // to ended; the later of the two disposes of the call. All moves acquire and release, so the
+  // later one sees the result, or the request to stop.
   std::atomic<stage> stage_{stage::submitted};
 };
 
@@ -96,7 +96,7 @@ class blocking_wait : private leaf_wait {
   [[nodiscard]] wait_description describe() const noexcept { return {.what = "blocking call"}; }
   void abandon() noexcept;
 
-  blocking_call_base* call_;  // null when it has been released
+  blocking_call_base* call_;  // null once it has been released
   bool is_submitted_ = false;
 };
 
@@ -123,7 +123,7 @@ class blocking_call final : public blocking_call_base {
   using result_type = std::conditional_t<std::is_lvalue_reference_v<invoked_type>, invoked_type,
                                          std::remove_cvref_t<invoked_type>>;
 
-  /// After a success: moves the value out.
+  /// Moves the value out. Only after a success.
   result_type take_result() {
     if constexpr (std::is_reference_v<result_type>) {
       return *result_.get();
@@ -177,21 +177,22 @@ concept blocking_function =
 
 }  // namespace detail
 
-/// Awaited, calls `function()` on a thread of the runtime's blocking pool while the task is
-/// suspended and its worker does other work; gives what the function returns, or throws what it
-/// throws. For system calls and libraries that block; at most
-/// runtime_options::max_blocking_threads calls run at once, further ones wait in order. The
-/// function sees the task's task_locals as they are at the call, and what it spawns gets them.
+/// Awaited, calls `function()` on a thread of the runtime's blocking pool. The task is suspended
+/// during the call, and its worker does other work. co_await returns what the function returns, or
+/// throws what it throws. For system calls and libraries that block. The function sees the task's
+/// task_locals as they are at the call, and the tasks that it spawns inherit them. Throws
+/// invalid_state outside of a task, std::system_error if no thread can be started, and
+/// std::bad_alloc: from run_blocking() itself, or from co_await if a new thread needs it.
 ///
-/// When the task is cancelled meanwhile, or a timeout around it is over, `cancelled` is thrown at
-/// once. A call that has not begun is never made then. One that has runs on, what it returns or
-/// throws is dropped, and the end of the runtime waits for it: so what it refers to has to stay,
-/// and better is a part of the function. A function that takes a std::stop_token is called with
-/// one, by which it is told of that; callbacks registered with the token run in the task that was
-/// cancelled, before `cancelled` is thrown.
+/// If the task is cancelled, or a timeout around it expires, `cancelled` is thrown at once. A call
+/// that has not begun is then never made. A call that has begun runs on; what it returns or throws
+/// is dropped, and the end of the runtime waits for it. So what the function refers to must stay
+/// alive, and is better a part of the function. A function that takes a std::stop_token is called
+/// with one, which is then stopped; callbacks registered with the token run in the cancelled task,
+/// before `cancelled` is thrown.
 ///
-/// Throws invalid_state outside of a task, std::system_error when no thread can be started,
-/// std::bad_alloc from run_blocking() itself. In asyncio: `await asyncio.to_thread(...)`.
+/// At most runtime_options::max_blocking_threads calls run at once; further calls wait in order. In
+/// asyncio: `await asyncio.to_thread(...)`.
 template <class Function>
   requires detail::blocking_function<std::decay_t<Function>>
 [[nodiscard]] auto run_blocking(Function&& function) {

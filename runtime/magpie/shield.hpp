@@ -8,7 +8,7 @@ namespace magpie {
 
 namespace detail {
 
-/// Waits for a task without passing a request to cancel on to it.
+/// Waits for a task without forwarding a cancel request to it.
 class shielded_wait : private leaf_wait {
  public:
   explicit shielded_wait(task_state_base& awaited) noexcept
@@ -32,17 +32,19 @@ class shielded_wait : private leaf_wait {
 
 }  // namespace detail
 
-/// Awaits a task that has been spawned and keeps it from being cancelled by that: gives what it
-/// returns or throws what it throws. When the caller is cancelled, or a timeout around it is over,
-/// the wait ends with `cancelled` at once, and the task goes on. Throws invalid_state outside of a
-/// task, and when a task awaits itself. In asyncio: `await asyncio.shield(...)`.
+/// Awaits a spawned task and protects it from cancel requests to the caller. co_await returns what
+/// the task returns, or throws what it throws. Throws invalid_state outside of a task, and if a
+/// task awaits itself.
+///
+/// When the caller is cancelled, or a timeout around it expires, the wait ends at once with
+/// `cancelled` and the task goes on. In asyncio: `await asyncio.shield(...)`.
 template <class T>
 [[nodiscard]] task<T> shield(task_handle<T> awaited) {
   co_await detail::shielded_wait(detail::handle_access::state(awaited));
   co_return co_await std::move(awaited);
 }
 
-/// The same for a lazy task, which is spawned when the shield is awaited.
+/// The same for a lazy task. The shield spawns it when the shield is awaited.
 template <class T>
 [[nodiscard]] task<T> shield(task<T> awaited) {
   task_handle<T> spawned = spawn(std::move(awaited));

@@ -6,13 +6,13 @@
 
 namespace magpie {
 
-/// A task that has not ended.
+/// A task that had not ended when the time was over.
 struct straggler {
   std::string name;
-  std::string waiting_for;  // as its handle says
+  std::string waiting_for;  // see any_task_handle::waiting_for()
 };
 
-/// What runtime::shutdown() has left behind when its time was over.
+/// What was left when the time of runtime::shutdown() was over.
 struct shutdown_report {
   std::vector<straggler> stragglers;
   std::size_t blocking_calls = 0;  // functions given to run_blocking() that have not returned
@@ -21,8 +21,8 @@ struct shutdown_report {
     return stragglers.empty() && blocking_calls == 0;
   }
 
-  /// A line for each straggler, and one for the blocking calls; empty when nothing is left. For
-  /// people: the words may change.
+  /// Returns a line for each straggler and one for the blocking calls; empty if nothing is left.
+  /// For people: the wording may change.
   [[nodiscard]] std::string text() const;
 };
 

@@ -33,18 +33,18 @@ class sleep_awaiter : private leaf_wait, private timer {
 
 }  // namespace detail
 
-/// Awaited, suspends the task until `deadline` has passed: never shorter; when a processor is free,
-/// longer by at most a tick of 66 us and the wake-up. A deadline that has passed already yields
-/// once. The wait allocates nothing.
+/// Awaited, suspends the task until `deadline` has passed: never shorter, and, if a processor is
+/// free, longer by at most a tick of 66 us and the wake-up. A deadline that has passed already
+/// yields once. Throws invalid_state outside of a task.
 ///
-/// A cancel wakes the task at once and frees the timer. Throws `cancelled` then and when the
-/// runtime is destroyed meanwhile, invalid_state outside of a task. In asyncio: `await
+/// A cancel request wakes the task at once and frees the timer. Throws `cancelled` then, and also
+/// if the runtime is destroyed during the sleep. The wait allocates nothing. In asyncio: `await
 /// asyncio.sleep(...)`.
 [[nodiscard]] inline detail::sleep_awaiter sleep_until(time_point deadline) noexcept {
   return detail::sleep_awaiter(deadline);
 }
 
-/// sleep_until() the moment `delay` from now. Zero and less yield once.
+/// sleep_until() the moment `delay` from now. A delay of zero or less yields once.
 template <class Rep, class Period>
 [[nodiscard]] detail::sleep_awaiter sleep_for(std::chrono::duration<Rep, Period> delay) noexcept {
   return detail::sleep_awaiter(deadline_after(detail::saturated(delay)));

@@ -19,7 +19,7 @@ namespace magpie {
 
 namespace detail {
 
-/// Stops a token once whatever was cancelled has been told.
+/// Stops a token after a cancel request has reached everything that waits.
 struct stop_request final : foreign_call {
   stop_request() : foreign_call(&stop) {}
 
@@ -30,8 +30,8 @@ struct stop_request final : foreign_call {
   std::stop_source source;
 };
 
-/// What stops a token when the scope is to end that it is a member of: the scope of a coroutine
-/// that awaits the body. It is no wait: nothing withdraws it.
+/// A member that stops a token when its scope gets a cancel request. Its scope is that of the
+/// coroutine that awaits the body. It is not a wait: nothing withdraws it.
 class stop_member : private leaf_wait {
  protected:
   stop_member() : leaf_wait(stop_operations), request_(std::make_shared<stop_request>()) {}
@@ -39,9 +39,10 @@ class stop_member : private leaf_wait {
 
   [[nodiscard]] std::stop_token token() const noexcept { return request_->source.get_token(); }
 
-  /// In await_suspend: false when the coroutine has been told to end instead.
+  /// For await_suspend: returns false if a cancel request has been delivered to the coroutine
+  /// instead.
   [[nodiscard]] bool begin(std::coroutine_handle<> awaiting) noexcept;
-  /// In await_resume: throws `cancelled` when begin() said false.
+  /// For await_resume: throws `cancelled` if begin() returned false.
   void end();
 
  private:
@@ -49,7 +50,7 @@ class stop_member : private leaf_wait {
   static const operations stop_operations;
 
   const std::shared_ptr<stop_request> request_;
-  std::uint64_t requests_before_ = 0;  // how many requests there were when the body began
+  std::uint64_t requests_before_ = 0;  // requests in and around the scope when the body began
   bool is_stopped_ = false;            // guarded by the scope's lock
 };
 
@@ -81,18 +82,18 @@ class stop_token_awaiter final : private stop_member {
   awaited_body<T> body_;
 };
 
-/// A scope that is to end when a token is stopped.
+/// A scope that is aborted when a token is stopped.
 class stoppable_scope : protected abort_scope {
  protected:
   explicit stoppable_scope(std::stop_token token) noexcept : token_(std::move(token)) {}
   ~stoppable_scope() = default;
 
-  /// In await_suspend, as the last thing that can fail. Gives what follows the body. Throws
-  /// `cancelled` when the token has been stopped.
+  /// For await_suspend, as the last step that can fail. Returns the continuation of the body.
+  /// Throws `cancelled` if the token has been stopped.
   [[nodiscard]] continuation begin(std::coroutine_handle<> awaiting);
 
-  /// After end(), when the body ended by `cancelled`: that counts for what is asked from further
-  /// out, too.
+  /// Called after end(), if the body ended with `cancelled`. That exception then also delivers the
+  /// pending requests of outer scopes.
   void absorb_requests() noexcept;
 
  private:
@@ -148,31 +149,36 @@ class stopped_by_awaiter final : private stoppable_scope {
 
 }  // namespace detail
 
-/// Runs `body(token)`, which gives a lazy task, in the calling task, and stops the token when the
-/// task is asked to end, or a timeout around it is over: for libraries that are cancelled by a
-/// std::stop_token, and for loops that compute and look. The body's own waits end with `cancelled`
-/// as always; a body that has only seen the token may return, and what it returns is the result.
+/// Runs the lazy task that `body(token)` returns as part of the calling task. Stops the token when
+/// the calling task is cancelled or a timeout around it expires. For libraries that are cancelled
+/// by a std::stop_token, and for loops that compute and look at the token.
 ///
-/// A stopped token stays so, also when the request is taken back. Its callbacks run on the thread
-/// that asks the task to end, or that keeps the time; they must not block there, nor wait for
-/// tasks. The token is stopped when all that waits has been told: a body may have gone on by then,
-/// or have ended.
+/// co_await returns what the task returns, or throws what it throws. The waits of the body end with
+/// `cancelled` as always. A body that has only seen the token may return, and what it returns is
+/// the result. If a cancel request is pending, throws `cancelled`, and the task does not begin.
+/// Throws invalid_state outside of a task and for an empty task, and std::bad_alloc.
 ///
-/// When the task has been asked to end before, `cancelled` is thrown and the body does not begin.
-/// Throws invalid_state outside of a task, std::bad_alloc.
+/// A stopped token stays stopped, also if the request is taken back. The token is stopped after the
+/// request has reached everything that waits, so the body may have gone on, or ended, by then. The
+/// token's callbacks run on the thread that makes the request, or on the timekeeper's. They must
+/// not block there, nor wait for tasks.
+///
+///     auto found = co_await magpie::with_stop_token([&](std::stop_token token) {
+///       return search(index, token);  // a task
+///     });
 template <class Body>
 [[nodiscard]] auto with_stop_token(Body body) {
   using made = std::invoke_result_t<Body&, std::stop_token>;
   return detail::stop_token_awaiter<typename made::value_type, Body>(std::move(body));
 }
 
-/// Awaits a task in the calling task, and cancels it when the token is stopped, by whatever thread:
-/// gives what it returns or throws what it throws, which is `cancelled` when it ends by that. A
-/// task whose token has been stopped before does not begin. Nothing is allocated.
+/// Awaits a task as part of the calling task, and cancels it when the token is stopped, by whatever
+/// thread. co_await returns what the task returns, or throws what it throws: `cancelled` if it ends
+/// by that. If the token has been stopped before, throws `cancelled`, and the task does not begin.
+/// Throws invalid_state outside of a task and for an empty task.
 ///
-/// The calling task itself is not asked to end: its cancelling() stays as it is. When it is, the
-/// awaited task is cancelled as always. Throws invalid_state outside of a task and for an empty
-/// one.
+/// The token does not cancel the calling task itself: its cancelling() stays as it is. A cancel
+/// request to the calling task cancels the awaited task as always. Allocates nothing.
 template <class T>
 [[nodiscard]] auto stopped_by(std::stop_token token, task<T> awaited) {
   return detail::stopped_by_awaiter<T>(std::move(token), std::move(awaited));

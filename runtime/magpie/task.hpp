@@ -11,9 +11,9 @@
 #include <type_traits>
 #include <utility>
 
-// Passes a task in a register, as the pointer that it is, and destroys it in the callee, so that
-// nothing of a by-value argument is left in the caller's frame. It changes no library function:
-// whatever takes or returns a task is a template.
+// Passes a task in a register, as the one pointer that it is, and lets the callee destroy it. So
+// the caller's frame keeps nothing of a by-value argument. The attribute changes no library
+// function: everything that takes or returns a task is a template.
 #if defined(__clang__)
 #define MAGPIE_TRIVIAL_ABI [[clang::trivial_abi]]
 #else
@@ -42,8 +42,8 @@ class promise_base {
   struct final_awaiter {
     [[nodiscard]] bool await_ready() const noexcept { return false; }
 
-    /// A tail call into whatever follows, so that a chain of awaits uses no stack. The frame may
-    /// be gone when proceed() returns.
+    /// Transfers control to what follows by a tail call, so a chain of awaits uses no stack. The
+    /// frame may be gone when proceed() returns.
     template <class Promise>
     [[nodiscard]] std::coroutine_handle<> await_suspend(
         std::coroutine_handle<Promise> ended) const noexcept {
@@ -58,16 +58,17 @@ class promise_base {
 
   void unhandled_exception() noexcept { failure_ = std::current_exception(); }
 
-  /// Set once, before the task is started.
+  /// Called once, before the task starts.
   void set_continuation(continuation then) noexcept { then_ = then; }
   [[nodiscard]] continuation& then() noexcept { return then_; }
 
-  /// After the end. The exception leaves the frame with its one consumer.
+  /// Throws the failure, if there is one. Only after the end. Moves the exception out of the frame,
+  /// because it has only one consumer.
   void rethrow_failure() {
     if (failure_) [[unlikely]]
       std::rethrow_exception(std::exchange(failure_, nullptr));
   }
-  /// The same without throwing it; null for a success.
+  /// Returns the failure without throwing it; null after a success.
   [[nodiscard]] std::exception_ptr take_failure() noexcept {
     return std::exchange(failure_, nullptr);
   }
@@ -96,7 +97,7 @@ class promise final : public promise_base {
     result_.fill(std::forward<U>(value));
   }
 
-  /// After a success: moves the value out.
+  /// Moves the value out. Only after a success.
   [[nodiscard]] T take_result() { return std::move(result_.get()); }
 
  private:
@@ -126,7 +127,7 @@ class promise<void> final : public promise_base {
   void take_result() const noexcept {}
 };
 
-/// Awaits a task: runs it on this thread at once, as part of the awaiting task, and owns its frame.
+/// Runs a task at once on this thread, as part of the awaiting task. Owns the child's frame.
 template <class T>
 class task_awaiter {
  public:
@@ -144,8 +145,8 @@ class task_awaiter {
     return false;
   }
 
-  /// Only a task can await a task: who looks for what a coroutine is a part of goes from promise to
-  /// promise.
+  /// Takes only the coroutine of a task as the awaiter, because the search for a coroutine's scope
+  /// walks up from promise to promise.
   template <class U>
   [[nodiscard]] std::coroutine_handle<> await_suspend(
       std::coroutine_handle<promise<U>> awaiter) noexcept {
@@ -162,7 +163,7 @@ class task_awaiter {
   std::coroutine_handle<promise<T>> child_;
 };
 
-/// How the other headers reach a task's frame.
+/// Gives the other headers access to a task's frame.
 struct task_access {
   template <class T>
   [[nodiscard]] static std::coroutine_handle<promise<T>> frame(const task<T>& owner) noexcept {
@@ -177,16 +178,20 @@ struct task_access {
 
 }  // namespace detail
 
-/// A computation that has not started: what a coroutine declared to return it gives its caller.
+/// A computation that has not started. A coroutine whose return type is task<T> gives one to its
+/// caller; no part of the body has run yet.
 ///
-/// Nothing runs until the task is awaited (`co_await std::move(t)`, or the call directly), gathered
-/// or spawned, each of which consumes it. Awaiting runs it on the awaiting thread, within the
-/// awaiting task, and costs its frame, nothing more; it gives what the coroutine returns, by value
-/// (or the reference), or throws what it threw. A task that was consumed or moved from is empty;
-/// awaiting it throws invalid_state.
+/// The task starts when it is awaited (`co_await std::move(t)`, or the call directly), gathered or
+/// spawned. Each of these consumes it. `co_await` runs the body at once on the awaiting thread, as
+/// part of the awaiting task. It returns what the coroutine returns, by value (or the reference),
+/// or throws what the coroutine throws. A task that was consumed or moved from is empty; awaiting
+/// it throws invalid_state. The call that creates a task throws std::bad_alloc if there is no
+/// memory for the frame.
 ///
-/// Destroying a task that has not started destroys its frame with its parameters. Frames come from
-/// a pool; the call that creates a task throws std::bad_alloc when there is no memory.
+/// A cancel request to the awaiting task is delivered inside the awaited coroutine, at the wait
+/// where that is suspended. Destroying a task that has not started destroys its frame with its
+/// parameters. Awaiting costs the child's frame, from a pool, and nothing more. In asyncio: a
+/// coroutine object, as `work()` returns it.
 template <class T = void>
 class MAGPIE_TRIVIAL_ABI
     [[nodiscard("a task does nothing until it is awaited, gathered or spawned")]] task {

@@ -21,12 +21,14 @@ namespace detail {
 struct handle_access;
 }
 
-/// A handle of a spawned task of any type: its status, name and failure.
+/// A handle of a spawned task of any result type: its status, name and failure, and the means to
+/// cancel it.
 ///
-/// Copies stand for the same task. Handles may be used from any thread, also after the runtime is
-/// gone, and dropping them never stops the task; one handle object is not to be changed while
-/// another thread uses it. A default-constructed or moved-from handle is empty and only good for
-/// assignment, destruction, operator bool and comparison.
+/// Copies refer to the same task, and two handles are equal if they do. Dropping handles never
+/// stops the task. Any thread may use a handle, also after the runtime is gone; but no thread may
+/// change a handle object while another thread uses that object. A default-constructed or
+/// moved-from handle is empty. It may be copied, assigned, destroyed, compared, and tested with
+/// operator bool; any other use fails a MAGPIE_CHECK.
 class any_task_handle {
  public:
   any_task_handle() noexcept = default;
@@ -46,64 +48,76 @@ class any_task_handle {
   [[nodiscard]] explicit operator bool() const noexcept { return state_ != nullptr; }
   [[nodiscard]] bool operator==(const any_task_handle&) const noexcept = default;
 
-  /// The task has ended; for good. What it did happens before a call that says true.
+  /// Returns true once the task has ended, and then always. What the task did happens before a call
+  /// that returns true. In asyncio: `task.done()`.
   [[nodiscard]] bool done() const noexcept { return state().is_done(); }
 
-  /// The task has ended by `cancelled`.
+  /// Returns true if the task has ended with `cancelled`. In asyncio: `task.cancelled()`.
   [[nodiscard]] bool cancelled() const noexcept { return status() == task_status::cancelled; }
 
   [[nodiscard]] task_status status() const noexcept { return state().status(); }
 
-  /// Asks the task to end: throws `cancelled` with this reason at the place where it is suspended,
-  /// or at its next suspension; a task that has not begun never does. What it awaits is asked to
-  /// end first: a task whose handle it awaits, the children of a gather. It is no order: the task
-  /// ends when it has cleaned up, and may go on instead.
+  /// Makes a cancel request. `cancelled`, with this reason, is thrown in the task where that is
+  /// suspended, or at its next suspension or checkpoint(). A task that has not begun never runs its
+  /// body. If the task waits for other tasks, those end first: a wait for a handle forwards the
+  /// request to that task, and a gather waits for its cancelled children. A request is not a
+  /// command. The task ends when it has cleaned up, or it swallows `cancelled` and goes on.
   ///
-  /// Returns false when the task has ended already, and then nothing happens; else true, and then a
-  /// task that returns without having been told ends as cancelled. Several requests before the
-  /// first is delivered are delivered once. Any thread. Throws std::bad_alloc when there is no
-  /// memory for the reason, and then has done nothing. In asyncio: `task.cancel(reason)`.
+  /// Returns false if the task has already ended; the call then has no effect. Otherwise returns
+  /// true, and a task that returns before the request is delivered ends as cancelled. Several
+  /// requests made before the first delivery are delivered once. Throws std::bad_alloc if there is
+  /// no memory for the reason, and then has made no request. Any thread. In asyncio:
+  /// `task.cancel(reason)`.
   bool cancel(std::string_view reason = {}) const { return state().cancel(reason); }
 
-  /// How many requests to cancel have come, less those taken back by uncancel().
+  /// Returns the number of cancel requests, less those taken back by uncancel(). The delivery of a
+  /// request does not change it. In asyncio: `task.cancelling()`.
   [[nodiscard]] unsigned cancelling() const noexcept { return state().cancelling(); }
 
-  /// Takes back one request, if there is one and the task has not ended; returns what remains. When
-  /// that is 0, a request that has not been delivered yet never will be.
+  /// Takes back one cancel request, if there is one and the task has not ended. Returns how many
+  /// remain. If none remain, a request that has not been delivered is never delivered. In asyncio:
+  /// `task.uncancel()`.
   unsigned uncancel() const noexcept { return state().uncancel(); }
 
-  /// What the task threw, or null when it has a result; counts as observing the failure. Throws
-  /// invalid_state before the end, and `cancelled` when the task was cancelled.
+  /// Returns what the task threw, or null if it has a result. Counts as observing the failure.
+  /// Throws invalid_state before the end, and `cancelled` if the task was cancelled. In asyncio:
+  /// `task.exception()`.
   [[nodiscard]] std::exception_ptr exception() const { return state().failure(); }
 
-  /// Has `callback(handle)` called on a worker once the task is done, never before this call
-  /// returns on the calling thread. Callbacks of one task run one after the other, in order of
-  /// registration, outside of any task; what they throw goes to runtime_options::on_unobserved.
-  /// Throws std::bad_alloc, and invalid_state when the task and its runtime have ended.
+  /// Calls `callback(handle)` on a worker of the task's runtime once the task is done, but never on
+  /// the calling thread before this call returns. The callbacks of one task run one after the
+  /// other, in order of registration, and outside of any task. What they throw goes to
+  /// runtime_options::on_unobserved. Returns an id for remove_done_callback(). Throws
+  /// std::bad_alloc, and invalid_state if the task has ended and its runtime has ended too or
+  /// accepts no more tasks. Any thread. In asyncio: `task.add_done_callback(callback)`.
   done_callback_id add_done_callback(done_callback callback) const {
     return state().add_done_callback(std::move(callback));
   }
 
-  /// Removes a callback that has not been started; returns how many that were, 1 or 0.
+  /// Removes a callback that has not started. Returns how many it removed, 1 or 0. Any thread. In
+  /// asyncio: `task.remove_done_callback(callback)`.
   std::size_t remove_done_callback(done_callback_id id) const {
     return state().remove_done_callback(id);
   }
 
+  /// Returns the name of the task; `Task-N`, with a number, for a task without one. Throws
+  /// std::bad_alloc. Any thread. In asyncio: `task.get_name()`.
   [[nodiscard]] std::string name() const { return state().name(); }
 
-  /// What the task is suspended at, in words: `sleep, 1.250 s to go`, `task "fetch"`, `3 of these:`
-  /// for the children of a gather, or `nothing (ready or running)`, `nothing (done)`. As it is at a
-  /// moment of this call; the task goes on meanwhile. For people: the words may change. Any thread.
-  /// Throws std::bad_alloc.
+  /// Returns in words what the task is suspended at: `sleep, 1.250 s to go`, `task "fetch"`, `3 of
+  /// these:` for the children of a gather, or `nothing (ready or running)`, `nothing (done)`. The
+  /// text describes one moment during the call; the task may have gone on since. It is for people,
+  /// and its wording may change. Throws std::bad_alloc. Any thread.
   [[nodiscard]] std::string waiting_for() const { return state().waiting_for(); }
 
-  /// At any time, done or not. Throws std::bad_alloc.
+  /// Sets the name of the task, whether it is done or not. Throws std::bad_alloc. Any thread. In
+  /// asyncio: `task.set_name(name)`.
   void set_name(std::string_view name) const { state().set_name(name); }
 
  protected:
   friend detail::handle_access;
 
-  /// Takes over one handle of the state's count.
+  /// Adopts one handle that the state's count already includes.
   explicit any_task_handle(detail::task_state_base& state) noexcept : state_(&state) {}
 
   [[nodiscard]] detail::task_state_base& state() const noexcept {
@@ -139,8 +153,8 @@ struct handle_access {
   }
 };
 
-/// For await_ready of a wait for `awaited`: whether it has ended. Throws invalid_state in that task
-/// itself, and outside of a task, where `expected` completes the sentence.
+/// For await_ready: returns whether `awaited` has ended. Throws invalid_state if the caller is a
+/// part of `awaited` itself or of no task; for the latter, `expected` completes the message.
 [[nodiscard]] inline bool is_done_for_another(const task_state_base& awaited,
                                               const char* expected) {
   if (&this_scope(this_worker(expected)).root() == &awaited) [[unlikely]]
@@ -148,8 +162,8 @@ struct handle_access {
   return awaited.is_done();
 }
 
-/// Awaits the end of a spawned task. A request to cancel is passed on to that task, whose end then
-/// comes as the answer.
+/// Awaits the end of a spawned task. Forwards a cancel request to that task, whose end is then the
+/// answer.
 class handle_awaiter_base : private leaf_wait {
  public:
   [[nodiscard]] bool await_ready() const {
@@ -161,7 +175,7 @@ class handle_awaiter_base : private leaf_wait {
       : leaf_wait(handle_operations), awaited_(awaited) {}
   ~handle_awaiter_base() = default;
 
-  /// Whoever calls this has a handle of the task until it is resumed.
+  /// The caller holds a handle of the task until it is resumed.
   [[nodiscard]] bool suspend_until_end(std::coroutine_handle<> suspended) noexcept;
 
   /// For await_resume.
@@ -169,7 +183,7 @@ class handle_awaiter_base : private leaf_wait {
     if (has_suspended()) resume_from_wait();
   }
 
-  /// That suspend_until_end() has been called.
+  /// Returns true if suspend_until_end() has been called.
   [[nodiscard]] bool has_suspended() const noexcept { return coroutine != nullptr; }
 
   task_state_base& awaited_;
@@ -186,11 +200,11 @@ class handle_awaiter_base : private leaf_wait {
   void resume_from_wait();
 
   // Guarded by the scope's lock.
-  std::uint64_t passed_round_ = 0;  // the last round that was passed on
-  std::uint32_t passed_on_ = 0;     // the requests that it was about
+  std::uint64_t passed_round_ = 0;  // the last round whose request was forwarded
+  std::uint32_t passed_on_ = 0;     // the forwarded requests, as bits
 };
 
-/// What result() and co_await of an lvalue give.
+/// What result() and co_await of an lvalue return.
 template <class T>
 struct result_reference {
   using type = const T&;
@@ -211,27 +225,31 @@ class taking_handle_awaiter;
 template <class T>
 T take_result(const task_handle<T>& handle);
 
-/// Throws timeout_error when the limit has passed first.
+/// Throws timeout_error if the limit passes first, and invalid_state on a worker.
 void block_until_end(task_state_base& awaited, duration limit);
 
 }  // namespace detail
 
 /// The handle of a spawned task<T>.
 ///
-/// `co_await handle` waits until the task has ended and gives a reference to the result, which
-/// lives as long as any handle does, or throws what the task threw; any number of tasks may await
-/// the same handle, and all get the same outcome. Cancelling who awaits cancels the task; and who
-/// awaits is cancelled itself only if the task ended before it was asked to. `co_await
-/// std::move(handle)` (or of a temporary) gives the result itself: moved out if this is the last
-/// handle, a copy otherwise; when there are other handles and the type cannot be copied, it throws
-/// invalid_state. A task that awaits itself gets invalid_state.
+/// `co_await handle` waits until the task has ended. It returns a reference to the result, which
+/// lives as long as any handle, or throws what the task threw. Any number of tasks may await the
+/// same handle, and all get the same outcome. `co_await std::move(handle)` (or of a temporary)
+/// returns the result itself: moved out if this is the last handle, a copy otherwise. It throws
+/// invalid_state if there are other handles and the type cannot be copied. Either form throws
+/// invalid_state outside of a task, and if a task awaits itself.
+///
+/// A cancel request to the awaiting task is forwarded to the awaited task, whose outcome is then
+/// the answer. The awaiting task itself gets `cancelled` only if the awaited task had ended before
+/// the request could be forwarded. In asyncio: `await task`.
 template <class T>
 class task_handle : public any_task_handle {
  public:
   task_handle() noexcept = default;
 
-  /// The result, or what the task threw; invalid_state before the end. The reference lives as long
-  /// as any handle does.
+  /// Returns the result or throws what the task threw. Throws invalid_state before the end. Counts
+  /// as observing a failure. The reference lives as long as any handle. In asyncio:
+  /// `task.result()`.
   typename detail::result_reference<T>::type result() const {
     state().require_result();
     if constexpr (!std::is_void_v<T>) {
@@ -239,9 +257,9 @@ class task_handle : public any_task_handle {
     }
   }
 
-  /// On a thread that is not a worker: blocks until the task has ended, and gives result(); of a
-  /// temporary or moved handle, the result itself as `co_await` would. When `limit` has passed
-  /// first it throws timeout_error, and the task goes on. On a worker it throws invalid_state.
+  /// Blocks the calling thread until the task has ended, then returns result(). Called on a
+  /// temporary or moved handle, it returns the result itself, as `co_await` would. Throws
+  /// timeout_error if `limit` passes first; the task goes on. Throws invalid_state on a worker.
   typename detail::result_reference<T>::type get(duration limit = no_limit) const& {
     detail::block_until_end(state(), limit);
     return result();
@@ -251,14 +269,16 @@ class task_handle : public any_task_handle {
     return detail::take_result(*this);
   }
 
-  /// A std::future<T> of the outcome, for code that wants one: the result itself, moved out if all
-  /// other handles are gone when the task ends, else a copy; invalid_state when the type cannot be
-  /// copied then; or what the task threw, `cancelled` too. Counts as observing a failure. The
-  /// result is moved or copied by the worker that ends the task, or at once by the calling thread
-  /// when it has ended. Any thread; but std::future blocks: workers have co_await. To use it
-  /// include <magpie/future.hpp>. Throws std::bad_alloc.
+  /// Returns a std::future<T> of the outcome, for code that needs one. The future gets the result
+  /// itself: moved out if all other handles are gone when the task ends, a copy otherwise. If the
+  /// type cannot be copied then, it gets invalid_state. After a failure it gets what the task
+  /// threw, `cancelled` too. Counts as observing a failure. Throws std::bad_alloc.
+  ///
+  /// Any thread; but a std::future blocks, so workers use co_await. The worker that ends the task
+  /// moves or copies the result; if the task has ended, the calling thread does so at once. Include
+  /// <magpie/future.hpp> to use it.
   [[nodiscard]] auto as_future() const&;
-  /// The same, and gives up this handle.
+  /// The same, but gives up this handle.
   [[nodiscard]] auto as_future() &&;
 
   [[nodiscard]] detail::shared_handle_awaiter<T> operator co_await() const& noexcept {
@@ -276,7 +296,7 @@ class task_handle : public any_task_handle {
 
 namespace detail {
 
-/// The result of an ended task, moved out of its state. Nobody else may ask for it afterwards.
+/// Returns the result of an ended task, moved out of its state. It must not be read afterwards.
 template <class T>
 T move_result(const task_handle<T>& handle) {
   task_state<T>& state = handle_access::state_of<T>(handle);
@@ -288,7 +308,7 @@ T move_result(const task_handle<T>& handle) {
   }
 }
 
-/// The result of an ended task: moved out if this is the last handle, else copied.
+/// Returns the result of an ended task: moved out if this is the last handle, otherwise copied.
 template <class T>
 T take_result(const task_handle<T>& handle) {
   if constexpr (std::is_void_v<T> || std::is_reference_v<T>) {
@@ -303,7 +323,7 @@ T take_result(const task_handle<T>& handle) {
   }
 }
 
-/// Takes a handle of its own only when it has to wait: until then the awaited one is there.
+/// Adds a handle of its own only if it has to wait. Until then the awaited handle keeps the state.
 template <class T>
 class shared_handle_awaiter final : public handle_awaiter_base {
  public:

@@ -18,21 +18,21 @@
 
 namespace magpie {
 
-/// The inside view of a running with_timeout(): its deadline, and what became of it. Lives as long
-/// as the body runs; its members may be called from any thread meanwhile,
-/// and return before it ends.
+/// What a body sees of the with_timeout() that runs it: the deadline, and whether it has passed.
+/// Lives as long as the body runs. Any thread may call its members in that time, and every call
+/// must return before the body ends.
 class timeout_scope : protected detail::abort_scope, private detail::timer {
  public:
-  /// The time is over: what runs within has been asked to end.
+  /// Returns true once the timeout has expired: the body has got a cancel request.
   [[nodiscard]] bool expired() const noexcept { return is_aborted(); }
 
-  /// When the time is over; nothing when there is no limit.
+  /// Returns the deadline; nothing if there is no limit.
   [[nodiscard]] std::optional<time_point> deadline() noexcept;
 
-  /// Sets the deadline anew: earlier, later, never (no_limit), or now, for a moment that has
-  /// passed. True when it counts. False when the time is just running out, or is being rescheduled,
-  /// on another thread.
-  /// Throws invalid_state when it has run out, or the body has ended.
+  /// Sets a new deadline: earlier, later, never (no_limit, or time_point::max()), or, for a moment
+  /// that has passed, now. Returns true if it takes effect. Returns false if the timeout is just
+  /// expiring, or being rescheduled, on another thread. Throws invalid_state if it has expired or
+  /// the body has ended.
   bool reschedule(time_point deadline);
   template <class Rep, class Period>
   bool reschedule(std::chrono::duration<Rep, Period> from_now) {
@@ -47,7 +47,7 @@ class timeout_scope : protected detail::abort_scope, private detail::timer {
   timeout_scope& operator=(const timeout_scope&) = delete;
   ~timeout_scope() = default;
 
-  /// In await_suspend, as the last thing that can fail. Gives what follows the body.
+  /// For await_suspend, as the last step that can fail. Returns the continuation of the body.
   [[nodiscard]] detail::continuation begin(std::coroutine_handle<> awaiting) noexcept;
 
  private:
@@ -55,24 +55,24 @@ class timeout_scope : protected detail::abort_scope, private detail::timer {
   [[nodiscard]] static std::coroutine_handle<> go_on(detail::nested_scope& self) noexcept;
   [[nodiscard]] static detail::job* expire(detail::timer& self) noexcept;
 
-  /// Tells what runs within that the time is over. Gives the awaiter's job if the body ends
-  /// meanwhile.
+  /// Brings the cancel request of the expiry to what runs within. Returns the awaiter's job if the
+  /// body has ended in that time, and null otherwise.
   [[nodiscard]] detail::job* run_out() noexcept;
 
   detail::resumption resumption_;  // of the awaiter, when the body has ended during the expiry
 
   // Guarded by the scope's lock.
-  bool is_armed_ = false;   // the timer is in the wheel, or on its way out, or run_out() is at work
-  bool is_arming_ = false;  // reschedule() is about to put it there
-  bool has_ended_ = false;  // the body has
+  bool is_armed_ = false;   // the timer is in the wheel or on its way out, or run_out() runs
+  bool is_arming_ = false;  // reschedule() is about to arm the timer
+  bool has_ended_ = false;  // the body has ended
 };
 
 namespace detail {
 
-/// What a timeout limits, and whether it is begun when there is no time at all.
+/// Whether the body begins even if there is no time at all.
 enum class begins { always, in_time };
 
-/// Runs a coroutine of type task<T> within a timeout. MakeBody gives it, called with the scope.
+/// Runs a task<T> within a timeout. MakeBody is called with the scope and returns the task.
 template <class T, begins When, class MakeBody>
 class timeout_awaiter final : private timeout_scope {
  public:
@@ -126,13 +126,14 @@ task<T> await_end(task_handle<T> awaited) {
   co_return co_await std::move(awaited);
 }
 
-/// How often the calling task, or a scope in it that the caller runs in, was asked to end.
+/// Returns the number of cancel requests to the calling task and to the scopes in it around the
+/// caller.
 [[nodiscard]] std::uint64_t requests_to_this_task() noexcept;
 
 template <class T>
 task<T> wait_for_end(task_handle<T> awaited, time_point deadline) {
-  // Without any time it is not begun in a timeout, which would have the wait itself end before it
-  // reaches the task.
+  // Without any time, a timeout would end the wait before the wait reaches the task. So this
+  // cancels the task and awaits it in a scope that is no timeout.
   if (awaited.done()) co_return co_await std::move(awaited);
   if (deadline == long_ago && awaited.cancel()) {
     abort_scope around;
@@ -154,33 +155,42 @@ using body_result = typename std::invoke_result_t<Body&, timeout_scope&>::value_
 
 }  // namespace detail
 
-/// Awaits a task in the calling task, but no longer than `limit`: gives what it returns or throws
-/// what it throws. When the time is over first, the task is cancelled, and when it has ended by
-/// that, which may take as long as it likes, timeout_error is thrown; what it returns or throws
-/// instead is passed on. With a limit of zero or less a lazy task is not begun. Nothing is
-/// allocated.
+/// Awaits a task as part of the calling task, for no longer than `limit`. co_await returns what the
+/// task returns, or throws what it throws. When the time is over first, the task is cancelled and
+/// awaited to its end, which may take as long as it likes. If the task ends with `cancelled` by
+/// that, timeout_error is thrown; if it returns or throws something else, that is the outcome. With
+/// a limit of zero or less, a lazy task does not begin, and timeout_error is thrown. Throws
+/// invalid_state outside of a task and for an empty task.
 ///
-/// Cancelling the calling task cancels the awaited one; then `cancelled` is thrown. Throws
-/// invalid_state outside of a task and for an empty one. In asyncio: `await asyncio.wait_for(...)`.
+/// A cancel request to the calling task cancels the awaited task; then `cancelled` is thrown.
+/// Allocates nothing. In asyncio: `await asyncio.wait_for(...)`.
 template <class T, class Rep, class Period>
 [[nodiscard]] auto wait_for(task<T> awaited, std::chrono::duration<Rep, Period> limit) {
   return detail::timeout_awaiter<T, detail::begins::in_time, detail::given_body<T>>(
       detail::deadline_for(limit), detail::given_body<T>{std::move(awaited)});
 }
 
-/// The same for a task that has been spawned: it is cancelled when the time is over, and awaited to
-/// its end. To leave it running, limit a shield() of it.
+/// The same for a spawned task: when the time is over, it is cancelled and awaited to its end. With
+/// a limit of zero or less, a task that is done gives its result, and any other is cancelled. To
+/// leave the task running, limit a shield() of it. Allocates coroutine frames.
 template <class T, class Rep, class Period>
 [[nodiscard]] task<T> wait_for(task_handle<T> awaited, std::chrono::duration<Rep, Period> limit) {
   return detail::wait_for_end(std::move(awaited), detail::deadline_for(limit));
 }
 
-/// Runs `body(scope)`, which gives a lazy task, in the calling task within a time limit that can be
-/// asked and changed meanwhile: see timeout_scope. When the time is over the body is cancelled, and
-/// if it ends by that, timeout_error is thrown; all else is as with wait_for(). A limit that has
-/// passed from the beginning is told to the body at its first suspension or checkpoint().
+/// Runs the lazy task that `body(scope)` returns as part of the calling task, within a time limit.
+/// The scope shows the limit and can change it while the body runs: see timeout_scope. co_await
+/// returns what the task returns, or throws what it throws. When the time is over, the body is
+/// cancelled; if it ends with `cancelled` by that, timeout_error is thrown. All else is as with
+/// wait_for(), but with a limit of zero or less the body begins, and the request is delivered at
+/// its first suspension or checkpoint().
 ///
-/// Timeouts nest: who throws timeout_error is the outermost whose time is over.
+/// Timeouts nest: of those that have expired, the outermost throws timeout_error.
+///
+///     auto page = co_await magpie::with_timeout(2s, [&](magpie::timeout_scope& limit) {
+///       return fetch(url, limit);  // a task
+///     });
+///
 /// In asyncio: `async with asyncio.timeout(...)`.
 template <class Rep, class Period, class Body>
 [[nodiscard]] auto with_timeout(std::chrono::duration<Rep, Period> limit, Body body) {
@@ -188,8 +198,8 @@ template <class Rep, class Period, class Body>
       detail::deadline_for(limit), std::move(body));
 }
 
-/// When the earliest of all timeouts around the caller is over; nothing when there is none. Throws
-/// invalid_state outside of a task.
+/// Returns the earliest deadline of all timeouts around the caller; nothing if there is none.
+/// Throws invalid_state outside of a task.
 [[nodiscard]] std::optional<time_point> current_deadline();
 
 }  // namespace magpie

@@ -15,7 +15,7 @@ class requeue_awaiter {
   requeue_awaiter& operator=(const requeue_awaiter&) = delete;
 
   void await_suspend(std::coroutine_handle<> suspended);
-  /// After a suspension. Throws `cancelled`.
+  /// Only after a suspension. Throws `cancelled` if a cancel request is pending.
   void await_resume();
 
  protected:
@@ -37,9 +37,10 @@ class yield_awaiter : public requeue_awaiter {
 
 /// Awaited, lets the other ready tasks of this worker go first: the task goes to the end of the
 /// worker's ready lane. Work that other threads have submitted gets in too, if not at each yield.
-/// Throws `cancelled` when the task has been asked to end, before or after that, and invalid_state
-/// outside of a task. Allocates nothing but what the lane needs to grow.
-/// In asyncio: `await asyncio.sleep(0)`.
+/// Throws invalid_state outside of a task.
+///
+/// Throws `cancelled` if a cancel request is pending, whether it came before the yield or during
+/// it. Allocates nothing but what the lane needs to grow. In asyncio: `await asyncio.sleep(0)`.
 [[nodiscard]] inline detail::yield_awaiter yield() noexcept { return {}; }
 
 }  // namespace magpie

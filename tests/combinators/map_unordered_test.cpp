@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <magpie/magpie.hpp>
 #include <memory>
+#include <optional>
 #include <ranges>
 #include <stdexcept>
 #include <string>
@@ -123,6 +124,7 @@ TEST_P(unordered_maps, what_the_range_throws_comes_last) {
   };
   EXPECT_THROW(runtime.block_on(body()), std::runtime_error);
   EXPECT_EQ(values, 5);
+  EXPECT_EQ(runtime.block_on(results.next()), std::nullopt) << "the stream has ended";
   EXPECT_THROW(static_cast<void>(map_unordered(bad, 0, child)), magpie::invalid_state);
 }
 

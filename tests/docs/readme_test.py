@@ -26,7 +26,7 @@ PLANNED_HEADING = "Not built yet"
 def pages(root):
     """The documents that speak of the tree as it is."""
     named = [root / "README.md", root / "CHANGELOG.md", root / "CONTRIBUTING.md"]
-    named += [root / layer / "README.md" for layer in LAYERS]
+    named += sorted(page for layer in LAYERS for page in (root / layer).glob("*.md"))
     return [page for page in named if page.exists()] + sorted((root / "docs").rglob("*.md"))
 
 

@@ -922,7 +922,7 @@ MUTANTS = [
              "  asymmetric_fence::heavy();\n"
              "  is_awaited_.store(true, std::memory_order_relaxed);\n"),
     registry("registry: who is refused does not notify",
-             "  notify();  // whoever has looked in between\n",
+             "  notify();  // a closing thread may have looked in between\n",
              ""),
     registry("registry: the bit of those who are refused is counted",
              "std::uint64_t added = outside & ~closed_bit;",
@@ -1130,11 +1130,11 @@ MUTANTS = [
            "",
            file="runtime/timeout.cpp"),
     cancel("cancel: a timeout begins unarmed",
-           "    is_armed_ = true;  // nobody else uses this scope yet\n",
+           "    is_armed_ = true;  // no other thread uses this scope yet\n",
            "",
            file="runtime/timeout.cpp"),
     cancel("cancel: a timeout is armed before it says so",
-           "    is_armed_ = true;  // nobody else uses this scope yet\n"
+           "    is_armed_ = true;  // no other thread uses this scope yet\n"
            "    detail::worker::here().home().arm(*this, own_deadline());\n",
            "    detail::worker::here().home().arm(*this, own_deadline());\n"
            "    is_armed_ = true;\n",
@@ -1187,7 +1187,8 @@ MUTANTS = [
     completion("end: it takes no lock",
                "  lock();\n"
                "  if (has(requested) && !failure) [[unlikely]] {\n"
-               "    // Since end_task() looked. cancel() has said that the task will be cancelled.\n"
+               "    // A request has come since end_task() looked. cancel() has promised that the task will be\n"
+               "    // cancelled.\n"
                "    unlock();\n"
                "    failure = std::make_exception_ptr(magpie::cancelled(cancel_reason()));\n"
                "    lock();\n",
@@ -1299,7 +1300,7 @@ MUTANTS = [
                "  *link = who.next;\n",
                ""),
     completion("end: who gives up waiting goes while it is told",
-               "        here.wait_until(time_point::max());  // `here` is still being told\n",
+               "        here.wait_until(time_point::max());  // a worker is waking `here`\n",
                ""),
     completion("end: the reason is lost",
                "  if (existing != nullptr) existing->reason = round.reason();\n",

@@ -20,7 +20,7 @@
 
 namespace magpie::detail {
 
-/// Errors in the order in which they came, from any thread.
+/// Errors in the order in which they came. Any thread may add one.
 class error_list {
  public:
   error_list() noexcept = default;
@@ -40,7 +40,7 @@ class error_list {
     }
   }
 
-  /// When nobody adds any more.
+  /// Moves the errors out, the oldest first. Called when no thread adds any more.
   [[nodiscard]] std::vector<std::exception_ptr> take() {
     std::vector<std::exception_ptr> errors;
     for (entry* each = newest_.load(std::memory_order_acquire); each != nullptr;
@@ -56,34 +56,35 @@ class error_list {
     entry* previous;
   };
 
-  // Null, then the newest of a list that only grows: set by add(), whose release has the entry
-  // behind it; take() acquires.
+  // Null, then the newest entry of a list that only grows. add() sets it by compare-exchange; its
+  // release publishes the entry. take() acquires.
   std::atomic<entry*> newest_{nullptr};
 };
 
-/// What decides a contest.
+/// What decides a contest: the first end of a contender, or the first value.
 enum class decided_by { end, value };
 
-/// Coroutines that run in one scope, of which one wins; that ends the others. It lives in the frame
-/// of who awaits them all.
+/// Contenders: coroutines that run in one scope. One of them wins, and that cancels the others.
+/// Lives in the frame of the coroutine that awaits them all.
 template <class Result>
 class contest {
  public:
-  /// By a value: when so many have failed, nobody has won.
+  /// `contenders` matters to a contest that a value decides: after that many failures none wins.
   contest(decided_by what, std::size_t contenders) noexcept
       : decided_by_(what), contenders_(contenders) {}
 
   [[nodiscard]] abort_scope& scope() noexcept { return scope_; }
 
-  /// It is decided: nobody is to begin any more.
+  /// Whether the contest is decided. No contender starts after that.
   [[nodiscard]] bool is_over() const noexcept { return scope_.is_aborted(); }
 
-  /// A contender that fails may be followed by another one: not when somebody asks for an end.
+  /// Whether another contender may follow one that failed: the contest is not decided, and no
+  /// cancel request has come from outside.
   [[nodiscard]] bool wants_more() const noexcept {
     return !is_over() && !scope_.was_asked_from_outside();
   }
 
-  /// What a contender gives: the result as it is stored.
+  /// Called with the value that a contender gives, as it is stored. The first call wins.
   template <class Value>
   void won(Value&& value) {
     if (!claim()) return;
@@ -95,7 +96,7 @@ class contest {
     end_all();
   }
 
-  /// In a handler for what a contender has thrown. Throws std::bad_alloc.
+  /// Called in the handler for what a contender has thrown. Throws std::bad_alloc.
   void failed() {
     if (decided_by_ == decided_by::end) {
       if (!claim()) return;
@@ -107,7 +108,8 @@ class contest {
     }
   }
 
-  /// When all have ended: the result.
+  /// Returns the result, when all contenders have ended. Rethrows the winner's error. Throws an
+  /// exception_group when no contender has won.
   [[nodiscard]] auto& result() {
     if (error_) std::rethrow_exception(error_);
     if (!is_claimed_.load(std::memory_order_relaxed)) throw exception_group(errors_.take());
@@ -115,7 +117,8 @@ class contest {
   }
 
  private:
-  /// Who has been told of a request from outside cleans up, and is left alone.
+  /// Cancels the contenders. After a cancel request from outside it does nothing: that was
+  /// delivered to the contenders, and a second request would disturb their clean-up.
   void end_all() noexcept {
     if (!scope_.was_asked_from_outside()) scope_.abort();
   }
@@ -126,16 +129,16 @@ class contest {
   const decided_by decided_by_;
   const std::size_t contenders_;
   abort_scope scope_;
-  // false, then true for good by the winner, who alone writes what follows; the end of the join
-  // that runs the contenders publishes it.
+  // False, then true for good: the winner sets it. The winner alone writes result_ and error_. The
+  // end of the join that runs the contenders publishes them, so the exchange orders nothing.
   std::atomic<bool> is_claimed_{false};
-  std::atomic<std::size_t> failures_{0};  // how many have called failed(), but for after the end
+  std::atomic<std::size_t> failures_{0};  // calls of failed() before a win; orders nothing
   result_slot<typename stored_result<Result>::type> result_;
   std::exception_ptr error_;
   error_list errors_;
 };
 
-/// What runs the contenders, in the contest's scope.
+/// Runs the contenders, in the contest's scope.
 template <class... Ts>
 task<> gather_all(task<Ts>... runs) {
   co_await gather(std::move(runs)...);
@@ -145,7 +148,7 @@ task<> gather_all(std::vector<task<T>> runs) {
   co_await gather(std::move(runs));
 }
 
-/// What a contender gives, as it is stored.
+/// Makes what is stored of what a contender gives: a pointer for a reference, else the value.
 struct as_given {
   template <class U>
   [[nodiscard]] U&& operator()(U&& value) const noexcept
@@ -159,7 +162,7 @@ struct as_given {
   }
 };
 
-/// The same as the alternative of a variant.
+/// The same for a variant: the value as alternative number Index.
 template <class Variant, std::size_t Index>
 struct as_alternative {
   template <class U>
@@ -172,7 +175,7 @@ struct as_alternative {
   }
 };
 
-/// The result of a contest among tasks of these types.
+/// The result of a contest among tasks of these types: the common type, else a variant.
 template <class T, class... Ts>
 struct contest_result {
   static constexpr bool is_common = (std::is_same_v<T, Ts> && ...);
@@ -183,7 +186,7 @@ struct contest_result {
   using storing = std::conditional_t<is_common, as_given, as_alternative<variant, Index>>;
 };
 
-/// One contender.
+/// Runs one contender and reports its end. Does not start it when the contest is decided.
 template <class Result, class T, class Storing>
 task<> contend(contest<Result>& among, task<T> contender, Storing as_stored) {
   if (among.is_over()) co_return;
@@ -199,8 +202,8 @@ task<> contend(contest<Result>& among, task<T> contender, Storing as_stored) {
   }
 }
 
-/// Runs what `start(contest)` gives in the contest's scope. Throws `cancelled` when that was asked
-/// for from outside; what somebody has won by then is dropped.
+/// Runs the task that `start(contest)` makes in the contest's scope, and gives the result. Throws
+/// `cancelled` after a cancel request from outside; a result that was won by then is dropped.
 template <class Result, class Start>
 task<Result> run_contest(decided_by what, std::size_t contenders, Start start) {
   contest<Result> all(what, contenders);

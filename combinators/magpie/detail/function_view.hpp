@@ -9,9 +9,10 @@ namespace magpie {
 template <class Signature>
 class function_view;
 
-/// Something to call that is not owned, or nothing: a function, a lambda without captures, or any
-/// other function object that has a name and outlives the view. Trivial, so that it may stand in a
-/// struct of options.
+/// Refers to something that can be called, or to nothing. It does not own it. The target is a
+/// function, a lambda without captures, or any other function object that has a name and outlives
+/// the view. Trivial to copy and to destroy, so that a struct of options may have it as a member
+/// (tests/toolchain/README.md).
 template <class Result, class... Arguments>
 class function_view<Result(Arguments...)> {
   using function = Result (*)(Arguments...);
@@ -40,7 +41,7 @@ class function_view<Result(Arguments...)> {
 
   explicit operator bool() const noexcept { return call_ != nullptr; }
 
-  /// Not of nothing.
+  /// Calls the target. The view must not be empty.
   Result operator()(Arguments... arguments) const {
     return call_(target_, std::forward<Arguments>(arguments)...);
   }

@@ -17,7 +17,7 @@ namespace magpie {
 
 namespace detail {
 
-/// The result of an ended task, or its outcome.
+/// Returns the result of an ended task, or its outcome.
 template <failures Are, class T>
 [[nodiscard]] typename collected_result<Are, T>::in_tuple take_from_handle(
     const task_handle<T>& handle) {
@@ -38,7 +38,8 @@ template <failures Are, class T>
   }
 }
 
-/// What awaits handles, whose tasks Derived tells: `watch_all(watch)` and `take()` for the results.
+/// Awaits spawned tasks. Derived has their handles: `size()`, `watch_all(watch)`, and `take()` for
+/// the results.
 template <failures Are, class Derived>
 class gather_handles_base {
  public:
@@ -74,7 +75,7 @@ class gather_handles_base {
       : wait_(watch_, requests_to_wait::are_passed_on, "all of several tasks") {}
   ~gather_handles_base() = default;
 
-  /// For Derived's destructor: before the handles go.
+  /// Called by Derived's destructor, before the handles are destroyed.
   void stop_watching() noexcept { watch_ = completion_watch(); }
 
  private:
@@ -146,40 +147,43 @@ template <failures Are, class T>
 
 }  // namespace detail
 
-/// Waits for tasks that have been spawned and gives their results: a tuple in the order of the
-/// arguments, std::monostate for void. The tasks run on their own all the while.
+/// Waits for spawned tasks and gives their results.
 ///
-/// The first that fails, or ends cancelled, ends the gather at once: its exception is rethrown, be
-/// it from a cancellation that is that task's alone. The others run on, uncancelled; their results
-/// stay with their other handles, and their failures, past and to come, count as observed. A task
-/// that has ended before counts as the others do.
+/// - Starts nothing: the tasks run on their own. A task that has ended before the await counts as
+///   the others do.
+/// - Awaited, gives a tuple of the results in the order of the arguments, std::monostate for void.
+///   A handle may be given twice; its result is then in both places.
+/// - The first task that fails, or ends as cancelled, ends the gather at once. Its exception is
+///   rethrown, even if the cancellation concerned that task alone. The other tasks go on and are
+///   not cancelled. Their results stay with their other handles. Their failures, past and to come,
+///   count as observed.
+/// - A cancel request to the awaiting task, or by a timeout around it, is forwarded to all tasks
+///   that have not ended. The gather waits for all of them, then throws `cancelled`, whatever they
+///   return or throw. A request that comes when the gather is over is not forwarded, but
+///   `cancelled` is thrown.
+/// - A result is moved out of its task if its handle was moved in and is the last one; else it is
+///   copied. Where it cannot be copied, invalid_state is thrown. It is also thrown outside of a
+///   task, and for the awaiting task's own handle.
+/// - Costs the results and one block of some 60 bytes a handle.
 ///
-/// Cancelling the awaiting task, or a timeout around it, cancels all that have not ended; then the
-/// gather waits for all, and throws `cancelled`, whatever they made of it. A cancellation that
-/// comes when the gather is over only throws.
-///
-/// A handle may be given twice and appears in both places. A result is moved out of its task if the
-/// handle was given away and is the last one, else copied; for what cannot be copied that throws
-/// invalid_state. So does an await outside of a task, or of the awaiting task itself. Allocates the
-/// results and one block of some 60 bytes a handle. In asyncio: `await asyncio.gather(...)` of
-/// tasks; there a cancelled gather does not wait.
+/// In asyncio: `await asyncio.gather(...)` of tasks; there a cancelled gather does not wait.
 template <class... Ts>
   requires(sizeof...(Ts) > 0)
 [[nodiscard]] auto gather(task_handle<Ts>... handles) noexcept {
   return detail::gather_handles_awaiter<detail::failures::thrown, Ts...>(std::move(handles)...);
 }
 
-/// The same, but it waits for all, throws no failure and gives a tuple of outcome<T>. In asyncio:
-/// `await asyncio.gather(..., return_exceptions=True)`.
+/// The same, but it waits for all tasks, throws none of their failures, and gives a tuple of
+/// outcome<T>. In asyncio: `await asyncio.gather(..., return_exceptions=True)`.
 template <class... Ts>
   requires(sizeof...(Ts) > 0)
 [[nodiscard]] auto gather(return_exceptions_t, task_handle<Ts>... handles) noexcept {
   return detail::gather_handles_awaiter<detail::failures::returned, Ts...>(std::move(handles)...);
 }
 
-/// gather() of any range of handles, which are copied, but from a container that is given away:
-/// gives a vector of the results in the same order (of std::reference_wrapper for tasks that return
-/// references), or nothing for tasks of void; with return_exceptions, of outcome<T>.
+/// gather() of any range of handles. They are copied, unless their container is moved in. Gives a
+/// vector of the results in the same order (of std::reference_wrapper for tasks that return
+/// references), or nothing for tasks of void. With return_exceptions, gives a vector of outcome<T>.
 template <detail::typed_handle_range Handles>
 [[nodiscard]] auto gather(Handles&& handles) {
   return detail::gather_handle_range<detail::failures::thrown>(

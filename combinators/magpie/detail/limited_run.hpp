@@ -20,11 +20,11 @@
 #include <utility>
 #include <vector>
 
-// What limits how many tasks of a range run at once, or begin in a time, is made of.
+// The parts of what limits how many tasks of a range run at once, or start in a time.
 
 namespace magpie::detail {
 
-/// Results in order, to be filled in any: each has its place, which stays where it is.
+/// Results in order, filled in any order. Each has its place, which never moves.
 template <class T>
 class ordered_results {
  public:
@@ -56,7 +56,7 @@ class ordered_results<void> {
 template <class T>
 using results_in_order = decltype(std::declval<ordered_results<T>&>().take());
 
-/// Tasks that are there, or are made when they are taken.
+/// A source of tasks: a range that holds them, or makes each when it is taken.
 template <std::ranges::view Tasks>
 class task_source {
  public:
@@ -78,12 +78,12 @@ class task_source {
   std::ranges::iterator_t<Tasks> at_;
 };
 
-/// Items, of each of which a function makes a task.
+/// A source of tasks: a function makes one of each item of a range.
 template <std::ranges::view Items, class Function>
 class mapped_source {
   using reference = std::ranges::range_reference_t<Items>;
 
-  // Whether an item stays where it is when the next one is looked at.
+  // Whether an item stays where it is when the range moves on.
   static constexpr bool stays =
       std::is_lvalue_reference_v<reference> && std::ranges::forward_range<Items>;
 
@@ -122,8 +122,8 @@ class mapped_source {
   std::ranges::iterator_t<Items> at_;
 };
 
-/// Tasks that several *runners*, children of one gather, take one after the other from a source.
-/// The range is walked, and the places for results are added, under a lock; all else is not.
+/// Lets several *runners*, children of one gather, take tasks from one source. The lock is held
+/// while the range is walked and a place for a result is added. Tasks run without it.
 template <class Source>
 class limited_run {
  public:
@@ -140,8 +140,8 @@ class limited_run {
   limited_run(const limited_run&) = delete;
   limited_run& operator=(const limited_run&) = delete;
 
-  /// The next to run; nothing when there is none, when one has failed, or when whoever awaits all
-  /// this has been asked to end, which a task may have swallowed.
+  /// Takes the next task. Returns nothing at the end of the range, when a task has failed, and when
+  /// a cancel request has come since note_requests(), even if a task has swallowed it.
   [[nodiscard]] std::optional<taken> next() {
     const std::lock_guard guard(lock_);
     if (is_over_locked() || requests_to_this_task() > requests_before_) return std::nullopt;
@@ -150,7 +150,7 @@ class limited_run {
   }
   [[nodiscard]] task<result> begin(taken& chosen) { return source_.begin(chosen.item); }
 
-  /// No more are to begin.
+  /// From now on no task starts.
   void stop() noexcept {
     const std::lock_guard guard(lock_);
     is_stopped_ = true;
@@ -160,7 +160,7 @@ class limited_run {
     return is_over_locked();
   }
 
-  /// When the runners begin.
+  /// Called before the runners start. Earlier requests do not stop them.
   void note_requests() noexcept { requests_before_ = requests_to_this_task(); }
 
   [[nodiscard]] results_in_order<result> take_results() { return results_.take(); }
@@ -169,7 +169,7 @@ class limited_run {
   [[nodiscard]] bool is_over_locked() { return is_stopped_ || source_.is_at_end(); }
 
   std::mutex lock_;
-  // Guarded by the lock.
+  // Guarded by the lock. source_.begin() is called without it.
   Source source_;
   ordered_results<result> results_;
   bool is_stopped_ = false;
@@ -177,9 +177,9 @@ class limited_run {
   std::uint64_t requests_before_ = 0;
 };
 
-/// Gathers the runners that `make_runner` makes. When they have stopped early because of a request
-/// of which the caller is not told, since it was taken back or the caller cleans up after an
-/// earlier one, there are others for what is left.
+/// Gathers `count` runners that `make_runner` makes. They may stop early because of a request that
+/// is not delivered to the caller: it was taken back, or the caller cleans up after an earlier one.
+/// New runners then take what is left.
 template <class Run, class MakeRunner>
 [[nodiscard]] task<> gather_runners(Run& run, std::size_t count, MakeRunner make_runner) {
   do {
@@ -191,7 +191,7 @@ template <class Run, class MakeRunner>
   } while (!run.is_over());
 }
 
-/// Runs one task after the other, on the worker where it is.
+/// A runner: takes one task after the other and awaits it.
 template <class Run>
 [[nodiscard]] task<> run_one_by_one(Run& run) {
   try {

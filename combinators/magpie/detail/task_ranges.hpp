@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-// What the combinators take that take any number of tasks or handles.
+// The ranges of tasks or handles that combinators take.
 
 namespace magpie::detail {
 
@@ -22,18 +22,18 @@ struct handle_kind : std::is_same<T, any_task_handle> {};
 template <class T>
 struct handle_kind<task_handle<T>> : std::true_type {};
 
-/// A container of tasks that is given away, or a view, which may make them one by one.
+/// A container of tasks that is moved in, or a view of tasks, which may make them one by one.
 template <class Range>
 concept lazy_range =
     std::ranges::input_range<Range> && lazy_kind<std::ranges::range_value_t<Range>>::value &&
     (!std::is_lvalue_reference_v<Range> || std::ranges::view<std::remove_cvref_t<Range>>);
 
-/// Handles are copied, but for those of a container that is given away.
+/// A range of handles. They are copied, unless their container is moved in.
 template <class Range>
 concept handle_range =
     std::ranges::input_range<Range> && handle_kind<std::ranges::range_value_t<Range>>::value;
 
-/// Handles whose tasks' results have a type.
+/// A range of handles that know the type of the result.
 template <class Range>
 concept typed_handle_range =
     handle_range<Range> && !std::is_same_v<std::ranges::range_value_t<Range>, any_task_handle>;
@@ -43,7 +43,7 @@ inline constexpr bool gives_its_elements_away =
     lazy_range<Range> ||
     (!std::is_lvalue_reference_v<Range> && !std::ranges::view<std::remove_cvref_t<Range>>);
 
-/// The elements of the range, as its end comes; a vector that is given away is passed on.
+/// Returns the elements of the range in a vector. A vector that is moved in is returned itself.
 template <class Range>
 [[nodiscard]] auto collect(Range&& range) {
   using element = std::ranges::range_value_t<Range>;

@@ -11,44 +11,44 @@
 
 namespace magpie::detail {
 
-/// A scope whose body can be asked to end from within magpie, for a reason of the scope's own: a
-/// race that is won, a time that is over. It tells afterwards whether the body ended by that, or
-/// because somebody further out asked for it. The task is not asked: its cancelling() stays.
+/// A scope whose body magpie itself can cancel, for a reason of the scope's own: a race that is
+/// won, a time that is over. It knows afterwards whether the body ended by that or by a request
+/// from further out. The task gets no request: its cancelling() stays.
 class abort_scope : public nested_scope {
  public:
   abort_scope() noexcept = default;
   ~abort_scope() = default;
 
-  /// Asks what runs within to end. May be called again. Any thread, before the body, while it runs
-  /// and after it, as long as this object is known to be there: nothing waits for the call to
-  /// return.
+  /// Makes a cancel request to what runs within. May be called again. Any thread, before the body,
+  /// while it runs and after it, as long as the caller knows that this object exists: nothing waits
+  /// for the call to return.
   void abort() noexcept;
 
-  /// Somebody has called abort(), or the like.
+  /// Returns true once abort(), or the like, has been called.
   [[nodiscard]] bool is_aborted() const noexcept {
     return (word(std::memory_order_acquire) & asked) != 0;
   }
 
-  /// In await_suspend, as the last thing that can fail. Gives what follows the body.
+  /// For await_suspend, as the last step that can fail. Returns the continuation of the body.
   [[nodiscard]] continuation begin(std::coroutine_handle<> awaiting) noexcept {
     return begin(awaiting, &go_on_at_once);
   }
 
-  /// Since the beginning, somebody further out has asked for an end.
+  /// Returns true if a request from further out has come since the beginning.
   [[nodiscard]] bool was_asked_from_outside() const noexcept {
     return parent().requests_so_far() > requests_before_;
   }
 
-  /// In await_resume.
+  /// For await_resume.
   void end() noexcept { leave(); }
 
-  /// After end(), or when no body could be made, in a handler for `cancelled`: returns if that is
-  /// the abort's doing. If not, throws `cancelled`, and the task has been told of what is asked
-  /// from further out.
+  /// After end(), or when no body could be made, in a handler for `cancelled`: returns if the abort
+  /// caused it. Otherwise throws `cancelled`, and the requests from further out have been
+  /// delivered.
   void rethrow_unless_to_blame();
 
-  /// The same time: if anything was asked from further out since the beginning, it is told again,
-  /// at the next place. For an awaiter that throws something else.
+  /// At the same time: if a request from further out has come since the beginning, it will be
+  /// delivered again, at the next place. For an awaiter that throws something else.
   void ask_again() noexcept;
 
  protected:

@@ -7,7 +7,7 @@
 
 namespace magpie::detail {
 
-/// The body of an awaiter that runs one. Owns its frame.
+/// The task that an awaiter runs as its body. Owns the task's frame.
 template <class T>
 class awaited_body {
  public:
@@ -28,7 +28,7 @@ class awaited_body {
     return frame_;
   }
 
-  /// After the end: throws what it threw.
+  /// Throws what the body threw, if anything. Only after the end.
   void rethrow_failure() { frame_.promise().rethrow_failure(); }
   [[nodiscard]] T take_result() { return frame_.promise().take_result(); }
 

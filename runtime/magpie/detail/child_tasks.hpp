@@ -11,46 +11,50 @@
 
 namespace magpie::detail {
 
-/// Spawned tasks that end before something else does, which spawned them or lets them spawn each
-/// other: what a task group has. It lives in that.
+/// The children of a task group: spawned tasks that all end before the group does. The group or its
+/// children spawn them. Lives in the group.
 ///
-/// Each child that has not ended has a *member*, a waiter that the task's end runs when it can be
-/// seen: a child that has been taken out is done. The lock guards the lists of members. It is held
-/// for a few instructions; no other lock is taken meanwhile but the registry's, no user's code is
-/// run, and nobody is cancelled.
+/// Each child that has not ended has a *member*: a waiter that the task's worker runs after the end
+/// has been published. So a child whose member has been removed is done. The lock guards the lists
+/// of members. A thread holds it for a few instructions. In that time it takes no other lock but
+/// the registry's, runs no user's code, and cancels no task.
 ///
 ///     open --abort()--> aborting
-///       \                  |      no member left, nor abort() under way; seen by the join,
-///        +--> finished <---+      or for it when it waits
+///       \                  |
+///        +--> finished <---+   when no member is left and no abort() runs
+///
+/// The join moves the stage to finished. If the join waits, the last child or abort() does so for
+/// it.
 class child_tasks {
  public:
-  /// Of the calling task. Throws invalid_state elsewhere.
+  /// For the runtime of the calling task. Throws invalid_state outside of a task.
   child_tasks();
   child_tasks(const child_tasks&) = delete;
   child_tasks& operator=(const child_tasks&) = delete;
-  /// All children have ended.
+  /// All children must have ended.
   ~child_tasks();
 
-  /// The body: what ends with the first failure of a child.
+  /// Returns the scope of the body. The first failure of a child aborts it.
   [[nodiscard]] abort_scope& body_scope() noexcept { return body_scope_; }
 
-  /// Starts `state`, with a handle for the caller, and counts it. Any thread. Throws invalid_state
-  /// when this is not open, std::bad_alloc; then the state is discarded.
+  /// Launches `state` as a child, with one handle for the caller. Any thread. Throws invalid_state
+  /// if the stage is not open or the runtime is shut down, and std::bad_alloc; then the state is
+  /// discarded.
   void launch(task_state_base& state, const spawn_options& options);
 
-  /// Asks the body and all children to end, once; no others may come. Any thread, while the
-  /// children are there to be joined: the join waits for this call to return.
+  /// Cancels the body and all children, once; from then on launch() refuses. Any thread, until the
+  /// children have been joined: the join waits for this call to return.
   void abort() noexcept;
 
-  /// Awaited, waits until all children have ended; after that nobody may come. Throws `cancelled`
-  /// when it is asked to end; then the children have not all ended.
+  /// Awaited, waits until all children have ended; from then on launch() refuses. Throws
+  /// `cancelled` if the awaiting task is cancelled; then children may still run.
   class join_awaiter;
   [[nodiscard]] join_awaiter join() noexcept;
 
-  /// After the join: the children's failures, in the order of their ends.
+  /// Returns the children's failures, in the order of their ends. Only after the join.
   [[nodiscard]] std::vector<std::exception_ptr> take_failures();
 
-  /// Whether the error says no more than that launch() was refused here.
+  /// Returns whether the error only says that launch() of this object refused a task.
   [[nodiscard]] bool is_refusal(const std::exception_ptr& error) const noexcept;
 
  private:
@@ -65,8 +69,9 @@ class child_tasks {
 
   static void link(member& added, member*& list) noexcept;
   static void unlink(member& removed) noexcept;
-  /// Takes the join that is to go on now, if it waits. Else nothing may be touched any more when
-  /// the lock has been released.
+  /// If the join waits and nothing is left, moves to finished and returns the join, for the caller
+  /// to wake. Otherwise returns null; after the caller has released the lock it must touch nothing
+  /// here.
   [[nodiscard]] join_awaiter* take_finished_join() noexcept;
   [[nodiscard]] bool is_empty() const noexcept {
     return children_ == nullptr && told_ == nullptr && !is_being_aborted_;
@@ -78,10 +83,10 @@ class child_tasks {
   spin_lock lock_;
   // Guarded by the lock.
   stage stage_ = stage::open;
-  member* children_ = nullptr;     // those that abort() has not come to
-  member* told_ = nullptr;         // the others
-  member* failed_ = nullptr;       // those that failed, ended or about to; newest first
-  bool is_being_aborted_ = false;  // abort() has not returned
+  member* children_ = nullptr;     // those that abort() has not reached
+  member* told_ = nullptr;         // those that abort() has reached
+  member* failed_ = nullptr;       // those of children that failed; newest first
+  bool is_being_aborted_ = false;  // abort() runs
   join_awaiter* joining_ = nullptr;
 };
 

@@ -13,15 +13,15 @@ namespace magpie::detail {
 
 struct completion_block;
 
-/// Which end of a watched task decides: a wait for more of them is over then.
+/// Which end of a watched task decides: it ends a wait for more tasks.
 enum class deciding_end : unsigned char { none, failure, failure_or_cancel };
 
-/// Watches many tasks, to tell one coroutine at a time in which order they end. One block of
-/// memory; nothing is allocated later. runtime/README.md draws the states.
+/// Watches many tasks and gives one coroutine at a time the order in which they end. It is one
+/// block of memory; it allocates nothing later. runtime/task_state.md has the states.
 class completion_watch {
  public:
   completion_watch() noexcept = default;
-  /// For up to `most` tasks. Throws std::bad_alloc.
+  /// Has room for `most` tasks. Throws std::bad_alloc.
   completion_watch(std::size_t most, deciding_end decides);
   completion_watch(completion_watch&& other) noexcept
       : block_(std::exchange(other.block_, nullptr)) {}
@@ -29,29 +29,31 @@ class completion_watch {
     completion_watch(std::move(other)).swap(*this);
     return *this;
   }
-  /// When nobody waits. Leaves nothing in the tasks.
+  /// No coroutine may wait. Leaves nothing behind in the tasks.
   ~completion_watch();
 
   void swap(completion_watch& other) noexcept { std::swap(block_, other.block_); }
 
-  /// Before the first wait. Gives the task the next number, from 0 on, unless it is watched
-  /// already: then false. One that has ended comes at once. The caller has a handle until this
-  /// object is gone or the task has come. Throws invalid_state in the task itself.
+  /// Watches the task under the next number, from 0 on. Returns false if the task is watched
+  /// already. A task that has ended arrives at once. Only before the first wait. The caller keeps a
+  /// handle until the task has arrived or this object is gone. Throws invalid_state if the caller
+  /// is that task.
   bool watch(task_state_base& task);
 
-  /// How many tasks are watched.
+  /// Returns how many tasks are watched.
   [[nodiscard]] std::size_t size() const noexcept;
 
-  /// How many have come so far.
+  /// Returns how many have arrived so far.
   [[nodiscard]] std::size_t arrived() const noexcept;
 
-  /// The number of the task that came next; nothing when none has come since the last call.
+  /// Returns the number of the next task that arrived, in order; nothing if next() has returned all
+  /// that arrived.
   [[nodiscard]] std::optional<std::size_t> next() noexcept;
 
-  /// The first that decided; null for none.
+  /// Returns the first task that decided; null for none.
   [[nodiscard]] task_state_base* decisive() const noexcept;
 
-  /// What the tasks threw, or will throw, counts as seen. While the caller has handles of all.
+  /// Marks what the tasks threw, or will throw, as observed. The caller holds handles of all tasks.
   void observe_all() noexcept;
 
  private:
@@ -60,29 +62,28 @@ class completion_watch {
   completion_block* block_ = nullptr;
 };
 
-/// What a request to cancel does to a wait for many tasks.
+/// What a cancel request does to a wait for many tasks.
 enum class requests_to_wait : unsigned char {
   end_it,         // the tasks go on
-  are_passed_on,  // to the tasks; the wait is for the end of all of them then
+  are_passed_on,  // forwarded to the tasks; the wait is then for all of them
 };
 
-/// Waits until enough of the watched tasks have come, or one has decided, or the time is over.
+/// Waits until enough of the watched tasks have arrived, or one has decided, or the time is over.
 /// Lives in the awaiter.
 class completion_wait : private leaf_wait {
  public:
-  /// `what` tells what is waited for, and lives for ever.
+  /// `what` says what the wait is for; its storage duration is static.
   completion_wait(completion_watch& watched, requests_to_wait requests, const char* what) noexcept;
 
-  /// For await_ready: whether `enough` tasks have come, or one has decided. Throws invalid_state
-  /// outside of a task, and while another coroutine waits.
+  /// For await_ready: returns whether `enough` tasks have arrived, or one has decided. Throws
+  /// invalid_state outside of a task, and while another coroutine waits.
   [[nodiscard]] bool begin(std::size_t enough);
 
   /// For await_suspend, after begin().
   [[nodiscard]] bool suspend_until(std::coroutine_handle<> suspended,
                                    time_point deadline = time_point::max());
 
-  /// For await_resume: throws `cancelled` when there is a request that the coroutine has to be told
-  /// of.
+  /// For await_resume: throws `cancelled` if a cancel request must be delivered to the coroutine.
   void resume_after_wait();
 
  private:
@@ -104,9 +105,9 @@ class completion_wait : private leaf_wait {
   time_point deadline_ = time_point::max();
   const requests_to_wait requests_;
   bool has_armed_ = false;
-  // Of a request that the coroutine was told of before the wait, and that was passed on.
+  // A request that was delivered to the coroutine before the wait, and was forwarded.
   cancel_scope::delivery told_before_ = cancel_scope::delivery::none;
-  // Guarded by the scope's lock: the last round that was passed on, and to how many.
+  // Guarded by the scope's lock: the last round whose request was forwarded, and to how many tasks.
   std::uint64_t passed_round_ = 0;
   std::size_t passed_to_ = 0;
 };

@@ -9,11 +9,13 @@ class join;
 class nested_scope;
 class task_state_base;
 
-/// What follows when a coroutine ends: its awaiter goes on, a join looks for what is left to do, a
-/// scope is left, or, for the coroutine of a spawned task, the task's state is told. One tagged
-/// word; frames, scopes and states are at least 8-byte aligned, which leaves three bits for the
-/// tag, and joins 16-byte aligned, for the mark of a child that has been told of a request to
-/// cancel.
+/// What follows when a coroutine ends. Its awaiter resumes, or a join looks for what is left to do,
+/// or a scope is left, or, after the first coroutine of a spawned task, the task's state ends the
+/// task.
+///
+/// It is one tagged word. Frames, scopes and states are at least 8-byte aligned, which leaves three
+/// bits for the tag. Joins are 16-byte aligned; the fourth bit is the mark of a child to which a
+/// cancel request has been delivered.
 class continuation {
  public:
   enum class child : std::uintptr_t { last = 2, earlier = 2 | 4 };
@@ -33,10 +35,10 @@ class continuation {
     return std::coroutine_handle<>::from_address(reinterpret_cast<void*>(word_));
   }
 
-  /// For a child of a join; is_earlier_child(): not its last one.
+  /// For a child of a join. is_earlier_child(): not its last one.
   [[nodiscard]] bool ends_child() const noexcept { return (word_ & is_child) != 0; }
   [[nodiscard]] bool is_earlier_child() const noexcept { return (word_ & is_earlier) != 0; }
-  /// Null when no join follows.
+  /// Returns null if no join follows.
   [[nodiscard]] join* target_join() const noexcept {
     return ends_child() ? reinterpret_cast<join*>(word_ & ~(tag | told)) : nullptr;
   }
@@ -47,14 +49,14 @@ class continuation {
     return *reinterpret_cast<task_state_base*>(word_ & ~tag);
   }
 
-  /// For the body of a scope. Asked after ends_child(), whose tag shares a bit with this one.
+  /// For the body of a scope. Only if ends_child() is false: its tag shares a bit with this one.
   [[nodiscard]] bool ends_body() const noexcept { return (word_ & is_body) != 0; }
   [[nodiscard]] nested_scope& ended_scope() const noexcept {
     return *reinterpret_cast<nested_scope*>(word_ & ~tag);
   }
 
-  /// For a child of a join: the mark that it was told of a request to cancel what the join is a
-  /// part of. Set by the child itself, read by what it awaits.
+  /// For a child of a join: the mark that a cancel request to what the join is a part of has been
+  /// delivered to the child. The child itself sets the mark; what it awaits reads it.
   [[nodiscard]] bool was_told() const noexcept { return (word_ & told) != 0; }
   void mark_told() noexcept { word_ |= told; }
   void forget_told() noexcept { word_ &= ~told; }

@@ -11,25 +11,25 @@
 
 namespace magpie::detail {
 
-/// Runs the children of one awaiting coroutine, by continuation stealing, and goes on with the
-/// parent when all have ended.
+/// Runs the children of one awaiting coroutine by continuation stealing, and resumes the parent
+/// when all have ended. runtime/join.md has the proof.
 ///
-/// The children are run one after the other. While one runs, the *rest*, all that have not been
+/// The children run one after the other. While one runs, the *rest*, all that have not been
 /// started, lies in the worker's fork lane as one job: the join itself. A child that ends looks for
-/// it there, and when it finds it, nobody else has anything to do with this join: the next child is
-/// started at the cost of the lane's push and pop. A thief that takes the rest, or the worker's own
-/// loop when a child was suspended, begins a new *strand*: a run of children one after the other.
-/// So there is one strand more than there were takings.
+/// the join there. If it finds it, no other thread is involved in this join, and the next child
+/// starts at the cost of the lane's push and pop. A thief that takes the rest begins a new
+/// *strand*: a run of children one after the other. So does the worker's own loop when it takes the
+/// rest after a child has suspended. Hence there is one strand more than there were takings.
 ///
-/// One strand ends with the last child; it alone holds the join then, and knows how often the rest
+/// One strand ends with the last child. It alone holds the join then, and knows how often the rest
 /// was taken. Each other strand ends with a child that did not find the rest. `missing_` sums up:
-/// plus the number of takings, by the strand with the last child; minus one by each other. Whoever
-/// brings the sum to zero once the takings are in it goes on with the parent. Without takings
-/// nothing is counted.
+/// the strand with the last child adds the number of takings, and each other strand subtracts one.
+/// The strand that brings the sum to zero once the takings are in it resumes the parent. Without
+/// takings nothing is counted.
 ///
 /// The order (first child first, the rest stealable) is that of R. Blumofe and C. Leiserson,
-/// Scheduling Multithreaded Computations by Work Stealing, 1994; the count without a lock that of
-/// F. Schmaus et al., Nowa: A Wait-Free Continuation-Stealing Concurrency Platform, IPDPS 2021.
+/// Scheduling Multithreaded Computations by Work Stealing, 1994. The count without a lock is that
+/// of F. Schmaus et al., Nowa: A Wait-Free Continuation-Stealing Concurrency Platform, IPDPS 2021.
 class alignas(16) join final : public job {
  public:
   join() noexcept : job(&run_taken) {}
@@ -38,11 +38,11 @@ class alignas(16) join final : public job {
   join(const join&) = delete;
   join& operator=(const join&) = delete;
 
-  // Before the start: what the children are, and what follows them.
+  // Before the start: sets the children, and what follows them.
 
   /// A child is a coroutine's frame, or a join below this one. `children` are `count` words, at
-  /// least 1, of child_frame() and child_join(). They stay, like this object, until the parent goes
-  /// on.
+  /// least 1, made by child_frame() and child_join(). They and this object stay until the parent
+  /// resumes.
   void set_children(const std::uintptr_t* children, std::uint32_t count) noexcept {
     children_ = children;
     count_ = count;
@@ -57,13 +57,13 @@ class alignas(16) join final : public job {
     return reinterpret_cast<std::uintptr_t>(&below) | is_join;
   }
 
-  /// What the child number `index` gets as its continuation.
+  /// Returns the continuation of child number `index`.
   [[nodiscard]] continuation continuation_of(std::uint32_t index) noexcept {
     return {*this, index + 1 == count_ ? continuation::child::last : continuation::child::earlier};
   }
 
-  /// Starts: returns the coroutine to resume on this worker. The arguments repeat the first child
-  /// and the number of children, which the caller knows at compile time.
+  /// Starts the children. Returns the coroutine to resume on this worker. The arguments repeat the
+  /// first child and the number of children, which the caller knows at compile time.
   [[nodiscard, gnu::always_inline]] std::coroutine_handle<> start(worker& here,
                                                                   std::uintptr_t first,
                                                                   std::uint32_t count) noexcept {
@@ -77,10 +77,10 @@ class alignas(16) join final : public job {
     return run(here, first);
   }
 
-  /// The same, out of line.
+  /// start(), out of line.
   [[nodiscard]] static std::coroutine_handle<> start_below(join& below, worker& here) noexcept;
 
-  /// What the parent runs in, once started.
+  /// Returns the scope of the parent. Only after the start.
   [[nodiscard]] cancel_scope& scope() const noexcept {
     return *static_cast<cancel_scope*>(context_);
   }
@@ -133,19 +133,20 @@ class alignas(16) join final : public job {
   static void run_taken(job& self, worker& here) noexcept;
 
   continuation parent_;
-  void* context_;  // of the parent, and so of the children; set by the start
+  void* context_;  // of the parent, and so of the children; set by start()
   const std::uintptr_t* children_ = nullptr;
-  // The first child that has not been started, and how often the rest has been taken: both belong
-  // to whoever has the rest, and go over with it through the lanes.
+  // next_: the first child that has not been started. takings_: how often the rest has been taken.
+  // Both belong to the holder of the rest, and go with the rest through the lanes, which acquire
+  // and release.
   std::uint32_t next_ = 0;
   std::uint32_t count_ = 0;
   std::uint32_t takings_ = 0;
-  // 0, minus one for each strand that ended without the last child, plus takings_ once by the
-  // strand with the last child. 0 again after that: all have ended. Every move is acquire and
-  // release, so that whoever goes on with the parent has all children's results behind it.
+  // 0 at first. Each strand that ends without the last child subtracts one; the strand with the
+  // last child adds takings_, once. 0 again after that: all have ended. Every move acquires and
+  // releases, so the strand that resumes the parent has all children's results behind it.
   std::atomic<std::int32_t> missing_{0};
-  // Null, then for good the exception of the first child that failed: moved once, by
-  // compare-exchange, in the topmost join. Read by the parent when all strands have ended, which
+  // Null, then for good the exception of the first child that failed. Moved once, by
+  // compare-exchange, in the topmost join. The parent reads it when all strands have ended, which
   // missing_ orders.
   std::atomic<std::exception_ptr*> first_failure_{nullptr};
 };

@@ -7,8 +7,8 @@
 
 namespace magpie::detail {
 
-/// A join of any number of coroutines: a binary tree of joins over runs of a few adjacent ones, so
-/// that a thief, who takes the oldest item of a lane, gets half of what is left.
+/// A join of any number of coroutines: a binary tree of joins over runs of a few adjacent ones. A
+/// thief takes the oldest item of a lane, and so gets half of what is left.
 class join_tree {
  public:
   /// Throws std::bad_alloc.
@@ -19,14 +19,14 @@ class join_tree {
 
   [[nodiscard]] std::size_t size() const noexcept { return count_; }
 
-  /// Sets child number `index`, and tells what its continuation is to be.
+  /// Sets child number `index`. Returns the continuation that the child must have.
   [[nodiscard]] continuation attach(std::size_t index, std::coroutine_handle<> frame) noexcept;
   [[nodiscard]] std::coroutine_handle<> frame(std::size_t index) const noexcept {
     return std::coroutine_handle<>::from_address(reinterpret_cast<void*>(frames_[index]));
   }
 
   /// For await_suspend of the parent, when all children are attached and there is at least one.
-  /// Returns the first coroutine to resume. This object stays until the parent is resumed.
+  /// Returns the first coroutine to resume. This object stays until the parent resumes.
   [[nodiscard]] std::coroutine_handle<> start(std::coroutine_handle<> parent) noexcept;
 
   /// Null when there are no children.
@@ -41,8 +41,8 @@ class join_tree {
   [[nodiscard]] join& halves(std::size_t begin, std::size_t end) noexcept;
 
   const std::size_t count_;
-  // One block for all below; null when there are no children.
-  // First a join for each run, then those of two joins each, whose children are the pairs.
+  // One block for all below; null if there are no children. First a join for each run, then the
+  // joins of two joins each, whose children are the pairs.
   join* joins_ = nullptr;
   std::uintptr_t* pairs_ = nullptr;
   // The frames of the children, in order.

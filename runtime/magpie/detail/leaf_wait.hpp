@@ -9,23 +9,23 @@ namespace magpie::detail {
 
 class scheduler;
 
-/// A coroutine that is suspended until something happens, or until it is cancelled: the base of
-/// what awaits a sleep, a permit and the like, called the *source* here. It lives in the awaiter
-/// and allocates nothing.
+/// A coroutine that is suspended until something happens or until it is cancelled: the base of the
+/// waits for a sleep, a permit and the like. What it waits for is its *source*: the timer wheel,
+/// say, or a semaphore. Lives in the awaiter and allocates nothing.
 ///
-/// The source decides between the two. Whoever takes the wait out of the source, what it waits for
-/// or a request to cancel, submits it; the other finds it gone. The scope's lock is held while the
-/// wait enters the scope and the source, while a request takes it out of the source, and when it
-/// leaves the scope: so a request never touches a wait that has gone on.
+/// The source decides between the two. The thread that takes the wait out of the source submits it,
+/// whether for the event or for a cancel request; the other thread finds it gone. The scope's lock
+/// is held while the wait enters the scope and the source, while a request takes it out of the
+/// source, and when it leaves the scope. So a request never touches a wait that has gone on.
 class leaf_wait : public resumption, public scope_member {
  protected:
   /// See scope_member.
   explicit leaf_wait(const operations& kind) noexcept : scope_member(kind) {}
   ~leaf_wait() = default;
 
-  /// For await_suspend: false when the coroutine is to go on at once. `enter_source()` puts the
-  /// wait into its source and returns whether it is there; it is called with the scope's lock held.
-  /// After that the wait may be over, and this object gone.
+  /// For await_suspend: returns false if the coroutine must go on at once. `enter_source()` puts
+  /// the wait into its source and returns whether it is there; it is called with the scope's lock
+  /// held. After that the wait may be over, and this object gone.
   template <class EnterSource>
   [[nodiscard]] bool suspend(std::coroutine_handle<> suspended, EnterSource enter_source) {
     if (!lock_to_wait(suspended)) return false;
@@ -37,9 +37,9 @@ class leaf_wait : public resumption, public scope_member {
     return is_waiting;
   }
 
-  /// For await_resume: leaves the scope; throws `cancelled` when there is a request that the
-  /// coroutine has to be told of. Then what it waited for, and perhaps was given meanwhile, is the
-  /// caller's to hand on: was_withdrawn() tells that nothing was given.
+  /// For await_resume: leaves the scope, and throws `cancelled` if a request must be delivered to
+  /// the coroutine. If the wait was already satisfied then, the caller must pass the permit or item
+  /// on; was_withdrawn() returns true if the wait was given nothing.
   void resume();
 
   [[nodiscard]] bool was_withdrawn() const noexcept { return withdrawn_; }
@@ -61,16 +61,16 @@ class leaf_wait : public resumption, public scope_member {
     into.add(static_cast<const Wait&>(self).describe());
   }
 
-  /// What a wait does that has both of these members.
+  /// The operations of a wait that has both of these members.
   template <class Wait>
   static constexpr operations operations_of{&tell<Wait>, &describe_as<Wait>};
 
-  /// Locks the scope for a wait that is about to enter it; does not, and returns false, when the
-  /// coroutine has to be told of a request instead.
+  /// Locks the scope for a wait that is about to enter it. If a request has been delivered to the
+  /// coroutine instead, does not lock it and returns false.
   [[nodiscard]] bool lock_to_wait(std::coroutine_handle<> suspended) noexcept;
-  /// After lock_to_wait() has said no: what the coroutine has to be told of.
+  /// After lock_to_wait() returned false: what has been delivered to the coroutine.
   [[nodiscard]] cancel_scope::delivery found() const noexcept { return found_; }
-  /// After lock_to_wait() has said no: has the coroutine wait nevertheless.
+  /// After lock_to_wait() returned false: lets the coroutine wait all the same.
   void forget_found() noexcept { found_ = cancel_scope::delivery::none; }
   /// With the scope's lock held.
   void enter_scope() noexcept {
@@ -84,18 +84,18 @@ class leaf_wait : public resumption, public scope_member {
   /// Returns the requests in the scope and around it.
   std::uint32_t leave_scope() noexcept;
   [[nodiscard]] bool is_in_scope() const noexcept { return is_in_scope_; }
-  /// With the scope's lock held: whether there is a request of which the coroutine had not been
-  /// told when it began to wait.
+  /// With the scope's lock held: returns whether there is a request that had not been delivered to
+  /// the coroutine when it began to wait.
   [[nodiscard]] bool is_news() const noexcept { return scope->requests() != told_; }
-  /// With the scope's lock held, of a wait that is in no source any more.
+  /// With the scope's lock held, for a wait that is in no source any more.
   void submit_withdrawn() noexcept;
 
  private:
   bool is_in_scope_ = false;  // from enter_scope() until leave_scope() or the withdrawal
   bool withdrawn_ = false;
-  // Of a request that was found before the wait began.
+  // A request that was delivered before the wait began.
   cancel_scope::delivery found_ = cancel_scope::delivery::none;
-  // Guarded by the scope's lock: the requests of which the coroutine had been told before.
+  // Guarded by the scope's lock: the requests that had been delivered to the coroutine before.
   std::uint32_t told_ = 0;
 };
 

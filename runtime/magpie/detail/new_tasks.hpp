@@ -6,7 +6,7 @@
 
 namespace magpie::detail {
 
-/// Tasks that are launched together: spawn_many() fills it.
+/// Tasks that are launched together. spawn_many() fills it.
 class new_tasks {
  public:
   explicit new_tasks(std::size_t count) { states_.reserve(count); }
@@ -16,11 +16,11 @@ class new_tasks {
   /// Discards the tasks that have not been launched.
   ~new_tasks();
 
-  /// At most as often as the constructor was told.
+  /// Adds a task. At most `count` times: the constructor has reserved room for those.
   void add(task_state_base& state) noexcept { states_.push_back(&state); }
 
   /// Launches all tasks in order, with one wake-up. Returns their states, each with one handle for
-  /// the caller. When it throws, no task has been launched.
+  /// the caller. If it throws, it has launched no task.
   std::vector<task_state_base*> launch(runtime_core& core, const spawn_options& options);
 
  private:

@@ -11,11 +11,11 @@ namespace magpie::detail {
 /// lies. `failure` is empty for a result.
 void end_task(task_state_base& state, std::exception_ptr& failure) noexcept;
 
-/// Ends the body of `scope`. Returns the coroutine to go on with.
+/// Ends the body of `scope`. Returns the coroutine to resume.
 [[nodiscard]] std::coroutine_handle<> end_body(nested_scope& scope) noexcept;
 
-/// Goes on after the end of a coroutine. Returns the coroutine to resume on this thread. `failure`
-/// lies in the frame of the ended coroutine and is empty for a result.
+/// Continues after the end of a coroutine. Returns the coroutine to resume on this thread.
+/// `failure` lies in the frame of the ended coroutine and is empty for a result.
 [[nodiscard, gnu::always_inline]] inline std::coroutine_handle<> proceed(
     continuation then, std::exception_ptr& failure) noexcept {
   if (then.is_awaiter()) return then.awaiter();

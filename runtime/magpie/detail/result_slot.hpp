@@ -8,8 +8,8 @@
 
 namespace magpie::detail {
 
-/// Makes the value as a return statement does. A number of another type is converted here, so that
-/// the compiler has nothing to say about it in this header.
+/// Makes the value as a return statement does. Converts a number of another type explicitly, so
+/// that the compiler does not warn in this header.
 template <class T, class U>
 void fill_place(T& place, U&& value) noexcept(std::is_nothrow_constructible_v<T, U>) {
   auto* const memory = static_cast<void*>(std::addressof(place));
@@ -46,7 +46,7 @@ class result_slot {
   bool filled_ = false;
 };
 
-/// Without anything to destroy it need not know whether it was filled.
+/// A value without a destructor needs no mark of whether it is there.
 template <class T>
   requires std::is_trivially_destructible_v<T>
 class result_slot<T> {

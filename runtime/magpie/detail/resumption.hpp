@@ -8,22 +8,22 @@
 
 namespace magpie::detail {
 
-/// Somebody who waits for something to happen, in a list linked by `next`. With a scope, a
-/// coroutine that runs in it: it is to be made ready. Without one, anything else: it is to be run
-/// at once by the worker that makes the thing happen, which may destroy it, and takes no longer
-/// than setting a flag or handing a result over.
+/// A waiter, in a list linked by `next`. With a scope, it is a coroutine that runs in that scope:
+/// the worker that ends the wait makes it ready. Without a scope, it is anything else: the worker
+/// that ends the wait runs it at once. Such a job may destroy itself, and takes no longer than
+/// setting a flag or handing a result over.
 struct waiter : job {
   using job::job;
 
   cancel_scope* scope = nullptr;
 };
 
-/// The job that resumes a suspended coroutine, as part of what it was suspended in. Lives in the
+/// The job that resumes a suspended coroutine in the scope in which it was suspended. Lives in the
 /// awaiter.
 struct resumption : waiter {
   resumption() noexcept : waiter(&resume) {}
 
-  /// In await_suspend, before the job is handed to anybody.
+  /// For await_suspend, before another thread can find the job.
   void prepare(std::coroutine_handle<> suspended, const worker& here) noexcept {
     coroutine = suspended;
     scope = static_cast<cancel_scope*>(here.context());
@@ -39,8 +39,8 @@ struct resumption : waiter {
   }
 };
 
-/// The worker that runs the caller. Throws invalid_state when the caller is not a task on a worker;
-/// `expected` completes the sentence.
+/// Returns the worker that runs the caller. Throws invalid_state if the caller is not a task on a
+/// worker; `expected` completes the message.
 [[nodiscard]] inline worker& this_worker(const char* expected) {
   worker* const here = worker::current();
   if (here == nullptr || here->context() == nullptr) [[unlikely]]
@@ -48,7 +48,7 @@ struct resumption : waiter {
   return *here;
 }
 
-/// The scope that the caller, a task on a worker, runs in.
+/// Returns the scope in which the caller, a task on a worker, runs.
 [[nodiscard]] inline cancel_scope& this_scope(const worker& here) noexcept {
   return *static_cast<cancel_scope*>(here.context());
 }

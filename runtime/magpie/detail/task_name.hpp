@@ -11,7 +11,7 @@ namespace magpie::detail {
 /// without a name of its own, its number with the lowest bit set. Not thread-safe.
 class task_name {
  public:
-  /// Number 0, which no other constructor gives.
+  /// Number 0, which stands for no number yet.
   task_name() noexcept = default;
   /// A copy of `given`. Throws std::bad_alloc.
   explicit task_name(std::string_view given);
@@ -22,7 +22,7 @@ class task_name {
       destroy_string();
   }
 
-  /// "Task-N" with the next number of the process, in place of number 0.
+  /// Replaces number 0 by the next number of the process. The name is then "Task-N".
   void take_number() noexcept;
 
   void swap(task_name& other) noexcept { std::swap(word_, other.word_); }

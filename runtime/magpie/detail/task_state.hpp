@@ -19,11 +19,12 @@
 
 namespace magpie {
 
-/// What became of a task. `finished` covers a result and a failure; nothing follows after
+/// What became of a task. `finished`: it has a result or a failure. Nothing follows after
 /// `finished` and `cancelled`.
 enum class task_status : unsigned char { pending, finished, cancelled };
 
-/// A failure that no one asked for, as it reaches runtime_options::on_unobserved.
+/// What runtime_options::on_unobserved receives: a failure that no handle observed, or what a done
+/// callback threw.
 struct unobserved_failure {
   std::string_view task_name;
   std::exception_ptr error;
@@ -32,16 +33,16 @@ struct unobserved_failure {
 using unobserved_hook = void (*)(const unobserved_failure&) noexcept;
 
 struct spawn_options {
-  /// Shown by task_handle::name() and in reports; empty: "Task-N" with a number of its own.
+  /// Shown by task_handle::name() and in reports. Empty: "Task-N", with a number of its own.
   std::string_view name = {};
 };
 
 class any_task_handle;
 
-/// Called with a handle of the task that has ended.
+/// Receives a handle of the task that has ended.
 using done_callback = std::function<void(const any_task_handle&)>;
 
-/// What task_handle::add_done_callback() gives, for removal. Unique in the process.
+/// Returned by task_handle::add_done_callback(); removes the callback. Unique in the process.
 enum class done_callback_id : std::uint64_t {};
 
 namespace detail {
@@ -52,10 +53,10 @@ struct task_extras;
 
 using shared_locals = std::shared_ptr<const local_values>;
 
-/// What the runtime knows of a spawned task: its life outlasts the coroutine's frame, which is
-/// destroyed when the task ends, and lasts until the last handle is gone. It is the scope of the
-/// task as a whole, and that scope's lock guards it. It lies in a slot, whose references are its
-/// own. runtime/README.md draws the states.
+/// The state of a spawned task. It outlives the coroutine's frame, which is destroyed when the task
+/// ends, and lives until the last handle is gone. It is the scope of the task as a whole, and that
+/// scope's lock guards it. It lies in a slot, whose references are its own. See
+/// runtime/task_state.md.
 class task_state_base : public job, public cancel_scope {
  public:
   task_state_base(const task_state_base&) = delete;
@@ -74,61 +75,64 @@ class task_state_base : public job, public cancel_scope {
 
   enum class wait_result { registered, already_done };
 
-  /// Registers `who` to be told once, by a worker. already_done: it will not be.
+  /// Adds `who` to the waiters: a worker wakes it once. already_done: it is not added.
   [[nodiscard]] wait_result add_waiter(waiter& who) noexcept;
 
-  /// add_waiter() for a caller that holds another task's lock.
+  /// add_waiter() for a caller that holds another task's lock; it only tries this task's lock.
   enum class addition { added, already_done, lock_not_free };
   [[nodiscard]] addition try_add_waiter(waiter& who) noexcept;
 
-  /// Undoes a registration. not_there: it is about to be told, or has been.
+  /// Undoes add_waiter(). not_there: a worker is about to wake the waiter, or has woken it.
   enum class removal { removed, not_there, lock_not_free };
   [[nodiscard]] removal try_remove_waiter(waiter& who) noexcept;
 
-  /// Blocks the calling thread until the end, but not beyond the deadline (time_point::max():
-  /// none). False when the deadline came first.
+  /// Blocks the calling thread until the task has ended or the deadline has passed
+  /// (time_point::max(): none). Returns false if the deadline came first.
   bool wait(time_point deadline = time_point::max()) noexcept;
 
-  /// After the end: the error, or null for a result. Both count as observing it.
+  /// Returns the task's error, or null for a result. Counts as observing it. Throws invalid_state
+  /// before the end, and `cancelled` if the task was cancelled.
   [[nodiscard]] std::exception_ptr failure();
-  /// After the end: what the task threw, `cancelled` too, or null for a result. Counts as observing
-  /// it.
+  /// Returns what the task threw, `cancelled` too, or null for a result. Only after the end. Counts
+  /// as observing it.
   [[nodiscard]] std::exception_ptr error() noexcept;
-  /// The task has ended by another exception than `cancelled`.
+  /// Returns true if the task has ended with an exception other than `cancelled`.
   [[nodiscard]] bool has_error() const noexcept {
     return (word(std::memory_order_acquire) & (has_failed | was_cancelled)) == has_failed;
   }
-  /// A failure, past or to come, needs no report.
+  /// Marks a failure, past or future, as observed: it needs no report.
   void observe() noexcept;
-  /// After the end: throws invalid_state before it, the task's own exception after a failure.
+  /// Returns if there is a result. Throws invalid_state before the end, and what the task threw
+  /// after a failure.
   void require_result() {
     const std::uint64_t seen = word(std::memory_order_acquire);
     if ((seen & (ended | has_failed)) != ended) [[unlikely]]
       throw_instead_of_result();
   }
 
-  // To cancel. Any thread at any time.
+  // Cancelling. Any thread at any time.
 
-  /// False when the task has ended. Throws std::bad_alloc when there is a reason, and then has done
-  /// nothing.
+  /// Makes a cancel request. Returns false if the task has ended. Throws std::bad_alloc if there is
+  /// a reason and no memory for it; then it has made no request.
   bool cancel(std::string_view reason);
-  /// The same for a request that was made to `origin`, without memory, for want of which a reason
-  /// is dropped.
+  /// Forwards a request that was made to `origin`, and needs no memory for that. Without memory it
+  /// drops the reason. Returns false if the task has ended.
   bool pass_on(task_state_base& origin, std::shared_ptr<const std::string> reason) noexcept;
-  /// How often the task was asked to end, less what was taken back.
+  /// The number of cancel requests, less those taken back.
   [[nodiscard]] unsigned cancelling() const noexcept {
     return static_cast<unsigned>(word(std::memory_order_relaxed) / one_request);
   }
-  /// Takes one request back; returns what remains.
+  /// Takes one request back. Returns how many remain.
   unsigned uncancel() noexcept;
-  /// Null for none.
+  /// Returns the reason of the last request; null for none.
   [[nodiscard]] std::shared_ptr<const std::string> cancel_reason() noexcept;
 
-  /// For a member of another task's scope, whose lock is held, that waits for this task.
+  /// For a member of another task's scope that waits for this task. The caller holds that scope's
+  /// lock, so this only tries the lock of this task.
   enum class passing { passed_on, already_done, lock_not_free };
   [[nodiscard]] passing try_pass_on(cancel_round& round) noexcept;
 
-  // For a round, which links by `next`: a task that has begun is in no queue.
+  // For a round, which links tasks by `next`. That is free: a task that has begun is in no queue.
 
   [[nodiscard]] bool enter_list() noexcept;
   void leave_list() noexcept;
@@ -137,14 +141,14 @@ class task_state_base : public job, public cancel_scope {
   done_callback_id add_done_callback(done_callback callback);
   std::size_t remove_done_callback(done_callback_id id);
 
-  // The task-locals: what runs in the task, on any of its workers.
+  // The task-locals. Called by what runs in the task, on any of its workers.
 
   [[nodiscard]] shared_locals locals() noexcept;
-  /// False, without effect, when the values are not `expected` any more. Throws std::bad_alloc when
-  /// the task never had any.
+  /// Replaces the values if they are still `expected`; otherwise returns false, without effect.
+  /// Throws std::bad_alloc if the task has no extras yet and there is no memory for them.
   [[nodiscard]] bool exchange_locals(const shared_locals& expected, const shared_locals& desired);
 
-  /// Tells the hook of a failure that nobody will see otherwise.
+  /// Calls the hook for unobserved failures with this error.
   void report(const std::exception_ptr& error) const noexcept;
 
   // The name. Any thread at any time.
@@ -152,38 +156,40 @@ class task_state_base : public job, public cancel_scope {
   [[nodiscard]] std::string name() const;
   void set_name(std::string_view name);
 
-  /// What the task is suspended at. Any thread at any time.
+  /// Returns in words what the task is suspended at. Any thread at any time.
   [[nodiscard]] std::string waiting_for();
-  /// The same as it is found, of a task that has not ended.
+  /// Collects what the task is suspended at, without words.
   void describe_waits(wait_descriptions& into) noexcept;
 
-  // Who keeps the state alive: its handles, and the runtime until the task has ended.
+  // References. The handles keep the state alive, and the runtime does so until the task has ended.
 
   void add_handle() noexcept { references().fetch_add(one_handle, std::memory_order_relaxed); }
   void drop_handle() noexcept { drop(one_handle); }
-  /// Only the caller's handle is left, so nobody else can ask for the outcome any more.
+  /// Returns true if only the caller's handle is left, so that no other code can read the outcome.
   [[nodiscard]] bool has_one_handle() const noexcept {
     return references().load(std::memory_order_acquire) % one_visit == one_handle;
   }
 
-  // For whoever has found a slot and wants to know what is in it. A visit keeps the state, too, but
-  // is no handle: a result that only one handle can take may be taken meanwhile.
+  // For a thread that has found a slot and looks at what is in it. A visit keeps the state alive
+  // too, but is no handle: a result that only one handle can take may be taken during the visit.
 
-  /// Null when the slot has no state now.
+  /// Returns null if the slot has no state now.
   [[nodiscard]] static task_state_base* try_visit(slot& found) noexcept;
   void end_visit() noexcept { drop(one_visit); }
 
-  /// Whose task it is, as long as it has not ended; null from then on.
+  /// Returns the core of the task's runtime; null from the task's end on.
   [[nodiscard]] runtime_core* home() const noexcept;
 
-  /// Makes the task known to `core`, with one handle for the caller, and ready. Throws
-  /// std::bad_alloc and invalid_state; then it has not started and never will, and is discarded.
+  /// Makes the task known to `core`, with one handle for the caller, and makes it ready. Throws
+  /// std::bad_alloc and invalid_state. The task has then not started and never will, and the state
+  /// is discarded.
   void launch(runtime_core& core, const spawn_options& options);
 
  protected:
   /// What depends on the type of the result.
   struct operations {
-    /// The coroutine has ended: takes its result over and destroys its frame. Gives the error.
+    /// Called when the coroutine has ended: moves its result into the state and destroys its frame.
+    /// Returns the error.
     std::exception_ptr (*end)(task_state_base& self, std::exception_ptr& failure) noexcept;
     /// Destroys the state and frees its slot.
     void (*dispose)(task_state_base& self) noexcept;
@@ -193,7 +199,7 @@ class task_state_base : public job, public cancel_scope {
       : job(&run_first), cancel_scope(kind::task), operations_(typed), frame_(frame) {}
   ~task_state_base();
 
-  /// The first step has not begun, or the task has not ended.
+  /// The frame of the task's first coroutine. Only before the end.
   [[nodiscard]] std::coroutine_handle<> frame() const noexcept { return frame_; }
 
  private:
@@ -209,13 +215,16 @@ class task_state_base : public job, public cancel_scope {
     if (references().fetch_sub(reference, std::memory_order_acq_rel) == reference) dispose();
   }
 
-  // Handles in the low 48 bits, visits in the next 15, still_running until the task has ended; zero
-  // disposes of the state.
+  // The count of the slot: handles in the low 48 bits, visits in the next 15, and still_running
+  // until the task has ended. publish() moves it from 0 (release; try_visit() acquires). Handles
+  // and visits are added and dropped; finish() takes still_running off, once, after the end is
+  // published. All subtractions acquire and release, so the thread that brings the count to 0 sees
+  // what the others did. That thread disposes of the state.
   [[nodiscard]] std::atomic<std::uint64_t>& references() const noexcept {
     return slot::of(const_cast<task_state_base*>(this)).references;
   }
 
-  // The steps of launch(). Between the first and the second nobody knows of the task.
+  // The steps of launch(). No other thread knows of the task before publish().
   void prepare(runtime_core& core, const spawn_options& options);
   void publish(std::uint64_t held = one_handle) noexcept {
     references().store(held | still_running, std::memory_order_release);
@@ -232,25 +241,26 @@ class task_state_base : public job, public cancel_scope {
 
   const operations& operations_;
 
-  // Of a task that has not ended, its first coroutine; then its failure, if it has one: see the
-  // scope's word. Written before the end is published.
+  // The first coroutine of a task that has not ended; then its failure, if it has one, as the
+  // scope's word says. Written before the end is published.
   union {
     std::coroutine_handle<> frame_;
     std::exception_ptr failure_;
   };
 
-  // The address of the runtime's core while the task runs, which keeps it alive; then what of the
-  // runtime is still of interest when it may be gone: runtime_identity. Written by prepare() and,
-  // before the end is published, by finish(). Read by anybody with a handle.
+  // The address of the runtime's core while the task runs, which keeps the core alive. Then a
+  // runtime_identity: what is still needed of a runtime that may be gone. prepare() writes the
+  // first (relaxed; publish() orders it). finish() writes the second (release) before it publishes
+  // the end. Any thread with a handle reads it (acquire).
   std::atomic<std::uint64_t> home_{0};
 
-  // What few tasks have; owned. Null, then for good what is made when it is first needed: stored
-  // under the scope's lock (release), read with it or without (acquire).
+  // What few tasks need; owned by the state. Null, then set once, when it is first needed. Stored
+  // under the scope's lock (release); read under the lock, or without it (acquire).
   std::atomic<task_extras*> extras_{nullptr};
 
   // Guarded by the scope's lock.
 
-  job* waiters_ = nullptr;  // until the end; each is a waiter; newest first
+  job* waiters_ = nullptr;  // each is a waiter; newest first; null from the end on
   task_name name_;
 };
 
@@ -258,10 +268,10 @@ class task_state_base : public job, public cancel_scope {
 template <class T>
 class task_state final : public task_state_base {
  public:
-  /// Takes over the frame of `body`, which is not empty. Throws std::bad_alloc; then `body` has it
-  /// still.
+  /// Makes the state of `body`, which is not empty, and takes over its frame. Throws
+  /// std::bad_alloc; then `body` still has the frame.
   [[nodiscard]] static task_state& make(task<T>& body) {
-    // Now, and not when the result is there: to end must not depend on memory.
+    // Allocated now and not when the result is there: the end of a task must not depend on memory.
     auto* const box = is_boxed ? new (allocate_frame(sizeof(storage))) storage : nullptr;
     try {
       return *::new (static_cast<void*>(allocate_slot().body)) task_state(std::move(body), box);
@@ -271,7 +281,7 @@ class task_state final : public task_state_base {
     }
   }
 
-  /// After the end, when it was a success.
+  /// Returns the result. Only after the end, and after a success.
   [[nodiscard]] auto& result() noexcept {
     if constexpr (std::is_reference_v<T>) {
       return *stored().get();
@@ -307,8 +317,8 @@ class task_state final : public task_state_base {
     free_slot(place);
   }
 
-  /// The result moves out of the frame, so that the frame, with the task's parameters, goes when
-  /// the task ends and not when the last handle does.
+  /// Moves the result out of the frame and destroys the frame. So the task's parameters are gone
+  /// when the task ends, not when the last handle is dropped. Returns the error.
   static std::exception_ptr end(task_state_base& ended, std::exception_ptr& failure) noexcept {
     auto& self = static_cast<task_state&>(ended);
     auto frame = std::coroutine_handle<promise<T>>::from_address(self.frame().address());

@@ -11,8 +11,8 @@ class task_state_base;
 
 /// What one suspended coroutine waits for, as far as it can be said while a lock is held.
 struct wait_description {
-  const char* what;                      // lives for ever
-  time_point until = time_point::max();  // when it is over at the latest; max(): not known
+  const char* what;                      // of static storage duration
+  time_point until = time_point::max();  // when the wait ends at the latest; max(): unknown
   task_state_base* awaited = nullptr;    // a task that the wait keeps alive; null for none
 };
 
@@ -25,17 +25,17 @@ class wait_descriptions {
   wait_descriptions& operator=(const wait_descriptions&) = delete;
   ~wait_descriptions();
 
-  /// With the lock held of the scope that the wait is a member of.
+  /// The caller holds the lock of the scope of which the wait is a member.
   void add(const wait_description& found) noexcept;
 
-  /// No more can be added: who holds a lock need not look further.
+  /// Returns true if no more can be added, so that the holder of a lock can stop looking.
   [[nodiscard]] bool is_full() const noexcept { return there_are_more_; }
   [[nodiscard]] bool is_empty() const noexcept { return count_ == 0; }
 
-  /// The moment, by the clock of the task's runtime.
+  /// Sets the moment of the collection, by the clock of the task's runtime.
   void set_moment(time_point now) noexcept { now_ = now; }
 
-  /// Without any lock of a task.
+  /// Returns the text. The caller holds no task's lock.
   [[nodiscard]] std::string text() const;
 
  private:

@@ -4,11 +4,11 @@
 
 namespace magpie::detail {
 
-/// A store-load fence paid by one side only. Two threads that each store their own flag and then
-/// load the other's may both miss each other unless both put a full fence between (Dekker's
-/// problem). Here the frequent side runs light(), a compiler barrier, and the rare side runs
-/// heavy(), which makes every running thread of the process execute a full fence before it returns
-/// (Linux membarrier(2), PRIVATE_EXPEDITED): whichever side is later sees the other.
+/// A store-load fence that only one side pays for. Say two threads each store their own flag and
+/// then load the other's flag. Both may miss the other's store, unless both execute a full fence in
+/// between (Dekker's problem). Here the frequent side runs light(), a compiler barrier. The rare
+/// side runs heavy(), which makes every running thread of the process execute a full fence before
+/// it returns (Linux membarrier(2), PRIVATE_EXPEDITED). The later side then sees the other's store.
 ///
 /// Where the kernel has no membarrier, and under ThreadSanitizer, both are seq_cst fences.
 class asymmetric_fence {
@@ -21,8 +21,8 @@ class asymmetric_fence {
     }
   }
 
-  /// light() where nothing depends on it while is_symmetric(). With MAGPIE_FORK_FENCE it is a
-  /// full fence all the same, to show what that costs.
+  /// A light() for callers that need no fence while is_symmetric(): always a compiler barrier. With
+  /// MAGPIE_FORK_FENCE it is a full fence, to show what that costs.
   static void light_half() noexcept {
 #ifdef MAGPIE_FORK_FENCE
     std::atomic_thread_fence(std::memory_order_seq_cst);
@@ -33,18 +33,18 @@ class asymmetric_fence {
 
   static void heavy() noexcept;
 
-  /// Whether both sides are fences. Does not change any more after initialise().
+  /// True if both sides are fences. Does not change after initialise().
   [[nodiscard]] static bool is_symmetric() noexcept {
     return symmetric_.load(std::memory_order_relaxed);
   }
 
-  /// Asks the kernel for membarrier, once a process; until then both sides are symmetric. Called
-  /// before the first worker starts, so that no light() of the asymmetric kind ever meets a
+  /// Registers the process for membarrier. Until then both sides are symmetric. A scheduler calls
+  /// it before it starts its first worker, so that no light() of the asymmetric kind ever meets a
   /// heavy() of the symmetric kind.
   static void initialise() noexcept;
 
  private:
-  // true until initialise() has registered the process with the kernel, then false for good.
+  // true -> false by initialise(), when it has registered the process with the kernel; never back.
   static std::atomic<bool> symmetric_;
 };
 

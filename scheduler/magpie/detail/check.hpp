@@ -1,9 +1,9 @@
 #pragma once
 
 // MAGPIE_CHECK guards what no exception can report: a broken invariant inside a noexcept protocol,
-// or misuse found where there is nobody left to throw to. It is on in release builds too, costs one
-// predictable branch, prints what was expected, and aborts: going on would corrupt somebody's data.
-// Misuse that the caller can hear about throws magpie::invalid_state instead.
+// or misuse where no caller is left to throw to. It is on in release builds too and costs one
+// predictable branch. It prints what was expected and aborts, because to continue would corrupt
+// data. Misuse that can be reported to the caller throws magpie::invalid_state instead.
 
 namespace magpie::detail {
 [[noreturn]] void check_failed(const char* condition, const char* expected, const char* file,

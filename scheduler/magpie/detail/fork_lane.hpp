@@ -9,22 +9,22 @@
 
 namespace magpie::detail {
 
-/// A work-stealing deque of pointers whose owner pays for no fence: it pushes and pops at the new
-/// end with plain loads and stores; any thread steals from the old end. It grows without bound and
-/// loses nothing.
+/// A work-stealing deque of pointers whose owner pays for no fence. The owner pushes and pops at
+/// the new end with plain loads and stores; any thread steals from the old end. The lane grows
+/// without bound and loses no item.
 ///
 /// It is a *split* deque. Items tail .. split - 1 are public and form a deque of Chase and Lev
-/// (Dynamic Circular Work-Stealing Deque, SPAA 2005); items split .. bottom - 1 are the owner's
-/// own. A thief that finds the public part empty asks for more through one word, the guard, which
-/// the owner reads anyway at each push and pop. If the owner does not answer, because it computes,
-/// the thief *raids*: it closes the guard, has every running thread execute a fence (membarrier),
-/// and moves the split itself. scheduler/README.md has the proof.
+/// (Dynamic Circular Work-Stealing Deque, SPAA 2005). Items split .. bottom - 1 are private to the
+/// owner. A thief that finds the public part empty requests items through one word, the guard,
+/// which the owner reads anyway at each push and pop. If the owner does not answer, because it
+/// computes, the thief *raids*: it closes the guard, makes every running thread execute a fence
+/// (membarrier), and moves the split itself. scheduler/fork_lane.md has the proof.
 ///
 /// The idea of a private part with exposure on request is that of U. Acar, A. Chargueraud and
 /// M. Rainey, Scheduling Parallel Programs by Work Stealing with Private Deques, PPoPP 2013, and of
 /// T. van Dijk and J. van de Pol, Lace: Non-blocking Split Deque for Work-Stealing, 2014.
 ///
-/// Indices are 64-bit and so can neither wrap nor meet each other.
+/// Indices are 64 bits wide, so they neither wrap nor meet each other.
 template <class T, class Sync = standard_sync>
 class basic_fork_lane {
  public:
@@ -38,11 +38,12 @@ class basic_fork_lane {
 
   enum class push_result {
     calm,    // the item is in the lane
-    marked,  // it is, and the caller has to answer()
-    full     // it is not: make_room(), then push again
+    marked,  // the item is in the lane, and the caller must answer()
+    full     // the item is not in the lane: make_room(), then push again
   };
 
-  /// Owner only. What was written before it is visible to the thread that steals the item.
+  /// Owner only: pushes `item` at the new end. The thread that steals the item sees what the owner
+  /// wrote before the push.
   [[nodiscard, gnu::always_inline]] push_result push(T& item) noexcept {
     const std::int64_t bottom = bottom_.load(std::memory_order_relaxed);
     if (bottom == limit_) [[unlikely]]
@@ -53,7 +54,7 @@ class basic_fork_lane {
                                                            : push_result::calm;
   }
 
-  /// Owner only, after a push that said `marked`: makes items public if a thief has asked.
+  /// Owner only, after a push returned `marked`: makes items public if a thief has requested some.
   [[gnu::noinline]] void answer() noexcept {
     const std::int64_t bottom = bottom_.load(std::memory_order_relaxed);
     std::int64_t seen = 0;
@@ -62,8 +63,8 @@ class basic_fork_lane {
     release_guard(split);
   }
 
-  /// Owner only, after a push that said `full`. False when there is no memory to grow: nothing has
-  /// changed then.
+  /// Owner only, after a push that said `full`: makes room for another item. Returns false when
+  /// there is no memory to grow; then nothing has changed.
   [[nodiscard, gnu::noinline]] bool make_room() noexcept {
     const std::int64_t bottom = bottom_.load(std::memory_order_relaxed);
     const std::int64_t tail = tail_.load(std::memory_order_acquire);
@@ -71,7 +72,8 @@ class basic_fork_lane {
     return bottom != limit_ || grow(tail, bottom);
   }
 
-  /// Owner only: the newest item, or null when the lane is empty or thieves took the last one.
+  /// Owner only: removes and returns the newest item. Returns null when the lane is empty or
+  /// thieves took the last item.
   [[nodiscard]] T* pop() noexcept {
     const std::int64_t newest = bottom_.load(std::memory_order_relaxed) - 1;
     lower_bottom(newest);
@@ -80,24 +82,24 @@ class basic_fork_lane {
     return slots_[newest & mask_].load(std::memory_order_relaxed);
   }
 
-  /// Owner only: what is pushed from now on lies above this mark, until it is popped.
+  /// Owner only: returns a mark. Items pushed later lie above the mark until they are popped.
   [[nodiscard]] std::int64_t mark() const noexcept {
     return bottom_.load(std::memory_order_relaxed);
   }
-  /// Owner only: pop() for what lies above the mark; else null.
+  /// Owner only: pops the newest item if it lies above the mark; else returns null.
   [[nodiscard]] T* pop_above(std::int64_t mark) noexcept {
     return bottom_.load(std::memory_order_relaxed) > mark ? pop() : nullptr;
   }
 
   enum class pop_if_result {
     popped,
-    other,  // thieves have `item`, or never got it from this lane
-    marked  // the caller has to finish_pop_if()
+    other,  // thieves took `item`, or it never was in this lane
+    marked  // the caller must finish_pop_if()
   };
 
-  /// Owner only: pops the newest item if it is `item`. The glance at the slot may see a pointer
-  /// that a thief has already taken, which the pop then finds out; it never misses an item that is
-  /// still there, since only the owner writes slots.
+  /// Owner only: pops the newest item if it is `item`. The first look at the slot may see a pointer
+  /// that a thief has already taken; the rest of the pop detects that. The look never misses an
+  /// item that is still in the lane, because the owner alone writes slots.
   [[nodiscard, gnu::always_inline]] pop_if_result pop_if(const T& item) noexcept {
     const std::int64_t newest = bottom_.load(std::memory_order_relaxed) - 1;
     if (slots_[newest & mask_].load(std::memory_order_relaxed) != &item) [[unlikely]]
@@ -107,7 +109,8 @@ class basic_fork_lane {
                                                            : pop_if_result::popped;
   }
 
-  /// Owner only, after a pop_if() that said `marked`: whether the item was still there.
+  /// Owner only, after a pop_if() returned `marked`: returns whether the item was still in the
+  /// lane.
   [[nodiscard]] bool finish_pop_if() noexcept {
     return pop_guarded(bottom_.load(std::memory_order_relaxed)) != nullptr;
   }
@@ -119,13 +122,14 @@ class basic_fork_lane {
     stolen
   };
 
-  /// Any thread: takes the oldest item into `item`. lost_race means that another thread took it
-  /// first, so the lane may well hold more.
+  /// Any thread: takes the oldest item into `item`. lost_race means that another thread took that
+  /// item first, so the lane may hold more.
   [[nodiscard]] steal_result steal(T*& item) noexcept {
     return steal_while(item, [] { return true; });
   }
 
-  /// The same, but only an item that lay in the lane at a moment when `holds` was true.
+  /// Like steal(), but takes only an item that was in the lane at a moment when holds() returned
+  /// true.
   template <class Condition>
   [[nodiscard]] steal_result steal_while(T*& item, Condition holds) noexcept {
     std::int64_t tail = tail_.load(std::memory_order_seq_cst);
@@ -137,7 +141,8 @@ class basic_fork_lane {
     buffer* slots = buffer_.load(std::memory_order_acquire);
     // Read before the exchange: once tail_ has moved, the owner may overwrite the slot.
     T* candidate = slots->at(tail).load(std::memory_order_relaxed);
-    // Asked after the look at tail_: if tail_ has not moved by the exchange, the item was there.
+    // Called after the load of tail_. If the exchange succeeds, tail_ has not moved in between, so
+    // the item was in the lane during the call.
     if (!holds()) return steal_result::empty;
     if (!tail_.compare_exchange_strong(tail, tail + 1, std::memory_order_seq_cst,
                                        std::memory_order_relaxed)) {
@@ -147,7 +152,7 @@ class basic_fork_lane {
     return steal_result::stolen;
   }
 
-  /// Any thread: asks the owner to make items public at its next push or pop.
+  /// Any thread: requests that the owner make items public at its next push or pop.
   void ask() noexcept {
     std::int64_t guard = guard_.load(std::memory_order_relaxed);
     if (guard <= is_fenced) {
@@ -156,17 +161,18 @@ class basic_fork_lane {
     }
   }
 
-  /// Any thread: makes all items public without the owner, if it has not answered an ask() yet.
+  /// Any thread: makes all items public without the owner, if the owner has not answered an ask()
+  /// yet.
   void raid() noexcept {
     std::int64_t expected = is_wanted;
-    // Acquire: what the split was when the owner last let go of the guard.
+    // Acquire: the raider sees split_ as the last holder of the guard left it.
     if (!guard_.compare_exchange_strong(expected, is_raided, std::memory_order_acquire,
                                         std::memory_order_relaxed)) {
       return;
     }
     Sync::heavy_fence();
-    // A pop that missed the closed guard has moved bottom_ for this load to see; all others wait
-    // for the end of the raid.
+    // A pop that did not see the closed guard has moved bottom_, and this load sees that. Every
+    // other pop waits for the end of the raid.
     const std::int64_t bottom = bottom_.load(std::memory_order_acquire);
     std::int64_t split = split_.load(std::memory_order_relaxed);
     if (bottom > split) {
@@ -176,7 +182,7 @@ class basic_fork_lane {
     release_guard(split);
   }
 
-  /// Any thread: a snapshot, for the idle check; exact when nothing moves.
+  /// Any thread: a snapshot for the idle check. Exact only while no index moves.
   [[nodiscard]] bool looks_empty() const noexcept {
     return tail_.load(std::memory_order_acquire) >= bottom_.load(std::memory_order_acquire);
   }
@@ -197,26 +203,27 @@ class basic_fork_lane {
 
     const std::int64_t capacity;  // a power of two
     std::unique_ptr<atomic<T*>[]> slots;
-    // A slow thief may still read an outgrown buffer, so it lives as long as the lane; all of them
-    // together are smaller than the newest.
+    // A slow thief may still read an outgrown buffer, so it lives as long as the lane. All outgrown
+    // buffers together are smaller than the newest buffer.
     std::unique_ptr<buffer> outgrown;
   };
 
-  // The guard's values besides an index, all greater than any index.
+  // The guard's values other than an index. All are greater than any index.
   static constexpr std::int64_t is_fenced = std::numeric_limits<std::int64_t>::max() - 3;
   static constexpr std::int64_t is_busy = is_fenced + 1;
   static constexpr std::int64_t is_wanted = is_fenced + 2;
   static constexpr std::int64_t is_raided = is_fenced + 3;
 
-  /// The store of a pop that a raid must not miss, and the light half of the raid's fence. (A push
-  /// may be missed: its item is then hidden, and waits for the next look at the guard or raid.)
+  /// The store of a pop that a raid must not miss, and the light half of the raid's fence. (A raid
+  /// may miss a push: its item stays hidden until the owner's next look at the guard or the next
+  /// raid.)
   void lower_bottom(std::int64_t bottom) noexcept {
     bottom_.store(bottom, std::memory_order_release);
     Sync::light_half();
   }
 
-  /// Owner: takes the guard, waiting for a raid to end. Returns the split, which nobody else moves
-  /// until release_guard().
+  /// Owner: waits for a raid to end, takes the guard, and stores the value that it replaced in
+  /// `seen`. Returns the split, which no other thread moves until release_guard().
   std::int64_t take_guard(std::int64_t& seen) noexcept {
     seen = guard_.load(std::memory_order_relaxed);
     for (;;) {
@@ -230,19 +237,21 @@ class basic_fork_lane {
     }
   }
 
-  /// Who has the guard, the owner or a raider, after its last move of split_.
+  /// Releases the guard. Caller: the owner or a raider, after its last write to split_.
   void release_guard(std::int64_t split) noexcept {
     guard_.store(Sync::is_symmetric() ? is_fenced : split, std::memory_order_release);
   }
 
-  /// Owner, with the guard: makes the older half of its own items public, rounded up.
+  /// Owner, holding the guard: makes the older half of its private items public, rounded up.
+  /// Returns the new split.
   std::int64_t expose(std::int64_t split, std::int64_t bottom) noexcept {
     const std::int64_t raised = split + (bottom - split + 1) / 2;
     split_.store(raised, std::memory_order_release);
     return raised;
   }
 
-  /// pop() when the guard says that somebody asked, raided, or that item `newest` is public.
+  /// The rest of pop() and pop_if() when the guard is greater than `newest`: a thief has requested
+  /// items or raids, the fence is symmetric, or item `newest` is public.
   [[gnu::noinline]] T* pop_guarded(std::int64_t newest) noexcept {
     std::int64_t seen = 0;
     std::int64_t split = take_guard(seen);
@@ -257,15 +266,16 @@ class basic_fork_lane {
     return item;
   }
 
-  /// Owner, with the guard, all items public, bottom_ one below the split: pops the newest, and
-  /// takes back the newer half of all.
+  /// Owner, holding the guard, when all items are public and bottom_ is one below the split: pops
+  /// the newest item and takes back the newer half of all items.
   T* pop_public(std::int64_t& split) noexcept {
     const std::int64_t newest = split - 1;
     std::int64_t tail = tail_.load(std::memory_order_relaxed);
     std::int64_t lowered = split - (split - tail) / 2;
     if (lowered < split) {
-      // As in Chase and Lev's pop: the store, then the look at the thieves. From here on they take
-      // nothing from the lowered split on, except perhaps the item at the tail that is seen now.
+      // As in Chase and Lev's pop, the store comes first, then the look at tail_. From here on
+      // thieves take no item at or above the lowered split, except perhaps the one at the tail seen
+      // here.
       split_.store(lowered, std::memory_order_seq_cst);
       tail = tail_.load(std::memory_order_seq_cst);
       if (tail < newest) {
@@ -274,7 +284,7 @@ class basic_fork_lane {
         return slots_[newest & mask_].load(std::memory_order_relaxed);
       }
     }
-    // The last item: whoever moves tail_ past it has it.
+    // The last item: the thread that moves tail_ past it owns it.
     T* item = nullptr;
     if (tail == newest && tail_.compare_exchange_strong(tail, tail + 1, std::memory_order_seq_cst,
                                                         std::memory_order_relaxed)) {
@@ -305,26 +315,35 @@ class basic_fork_lane {
     buffer_.store(&current, std::memory_order_release);
   }
 
-  // tail_: moved by one by whoever takes the item there, never back.
-  // split_: moved by whoever has the guard: the owner (is_busy) or a raider (is_raided). Where it
-  //   falls, a seq_cst look at tail_ follows; a thief looks at both the other way round.
-  // bottom_: moved by the owner. Its release pairs with the raid's acquire, and split_'s with the
-  //   thief's: a thief sees what the owner wrote before the push.
-  // buffer_: written by the owner in grow (release), read by thieves (acquire).
-  // guard_: an index, equal to split_: calm; the owner may use what lies above it. Where the fence
-  //   is symmetric, is_fenced instead: every operation of the owner takes the guard.
-  //   calm -> is_wanted: by a thief. is_wanted -> is_raided: by a thief, which moves split_, then
-  //   -> calm. All but is_raided -> is_busy: by the owner, which moves split_, then -> calm.
-  //   The release of -> calm pairs with the acquire of -> is_raided and -> is_busy, by way of
-  //   -> is_wanted: who has the guard knows where split_ is, and a raider of a symmetric lane what
-  //   the owner did before it last let go.
+  // tail_: the index of the oldest item. The thread that takes that item, owner or thief, moves it
+  //   on by one. It never moves back.
+  // split_: the index of the first private item. The holder of the guard moves it: the owner
+  //   (is_busy) or a raider (is_raided). When the owner lowers it, a seq_cst load of tail_ follows;
+  //   a thief loads both in the opposite order.
+  // bottom_: the index after the newest item. The owner alone moves it. Its release pairs with the
+  //   raid's acquire, and split_'s release pairs with the thief's acquire: so a thief sees what the
+  //   owner wrote before the push.
+  // buffer_: the owner writes it in grow() (release); thieves read it (acquire).
+  // guard_: an index, equal to split_, means calm: the owner may use items at and above that index.
+  //   Where the fence is symmetric, calm is is_fenced instead: then every operation of the owner
+  //   takes the guard.
+  //
+  //   calm -> is_wanted: a thief, or another thread that calls ask().
+  //   is_wanted -> is_raided: a thief, which may then move split_.
+  //   any value but is_raided -> is_busy: the owner, which may then move split_.
+  //   is_raided or is_busy -> calm: the thread that moved the guard there.
+  //
+  //   The release of -> calm pairs with the acquire of -> is_raided and -> is_busy; -> is_wanted,
+  //   a read-modify-write between them, keeps up the release sequence. So the holder of the guard
+  //   knows split_, and a raider of a symmetric lane knows what the owner did before it last
+  //   released the guard.
   alignas(64) atomic<std::int64_t> tail_{0};
   alignas(64) atomic<std::int64_t> split_{0};
   atomic<std::int64_t> guard_{0};
   atomic<buffer*> buffer_{nullptr};
   alignas(64) atomic<std::int64_t> bottom_{0};
-  // The owner's own: the buffer's slots, its capacity less one, and the index that has no room
-  // before the owner has looked at tail_ again.
+  // Private to the owner: the buffer's slots, its capacity less one, and the index at which the
+  // owner must look at tail_ again before it may push.
   atomic<T*>* slots_ = nullptr;
   std::int64_t mask_ = 0;
   std::int64_t limit_ = 0;

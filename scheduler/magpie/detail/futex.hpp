@@ -7,22 +7,23 @@
 
 namespace magpie::detail {
 
-/// Sleeps while `word` holds `expected`, until woken, until `deadline` (none: for ever), or for no
-/// reason at all: callers loop. Never allocates.
+/// Sleeps while `word` holds `expected`, until a wake or `deadline` (none: no time limit). It may
+/// also return for no reason, so callers loop. Never allocates.
 void futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected,
                 std::optional<std::chrono::steady_clock::time_point> deadline = {}) noexcept;
 
 /// Wakes one thread that sleeps on `word`.
 void futex_wake_one(const std::atomic<std::uint32_t>& word) noexcept;
 
-/// One sleeping place for one thread. unpark() before park() is remembered once.
+/// A place for one thread to sleep. If unpark() comes before park(), that park() returns at once;
+/// several unpark() before it count as one.
 class parker {
  public:
   void park() noexcept {
     while (permit_.exchange(0, std::memory_order_acquire) == 0) futex_wait(permit_, 0);
   }
 
-  /// False when `deadline` has passed first.
+  /// Returns false if `deadline` has passed before an unpark().
   [[nodiscard]] bool park_until(std::chrono::steady_clock::time_point deadline) noexcept {
     while (permit_.exchange(0, std::memory_order_acquire) == 0) {
       if (std::chrono::steady_clock::now() >= deadline) return false;
@@ -36,7 +37,8 @@ class parker {
   }
 
  private:
-  // 0: nobody woke the owner. 1: woken; set by unpark (release), taken by park (acquire).
+  // 0: no wake is left. 1: woken. 0 -> 1 by unpark() (release); 1 -> 0 by park() and park_until()
+  // (acquire).
   std::atomic<std::uint32_t> permit_{0};
 };
 

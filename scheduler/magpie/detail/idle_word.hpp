@@ -4,9 +4,9 @@
 
 namespace magpie::detail::idle_word {
 
-// One word says how many workers sleep and how many are awake without a job and search for one:
-// searching * 2^32 - sleeping. So it is negative exactly when somebody sleeps and nobody searches,
-// which a fork finds out by one comparison. "scheduler/idle.hpp" moves it.
+// One word counts the workers that search (they are awake without a job) and those that sleep:
+// searching * 2^32 - sleeping. So the word is negative exactly when a worker sleeps and none
+// searches, which a fork finds out by one comparison. "scheduler/idle.hpp" moves the word.
 
 inline constexpr std::int64_t one_sleeping = -1;
 inline constexpr std::int64_t one_searching = std::int64_t{1} << 32;
@@ -19,7 +19,7 @@ inline constexpr std::int64_t one_searching = std::int64_t{1} << 32;
   return searching(word) * one_searching - word;
 }
 
-/// Work that is published now would wait for a busy worker.
+/// True when a job that is published now would wait for a busy worker, although another one sleeps.
 [[nodiscard]] constexpr bool wants_waking(std::int64_t word) noexcept { return word < 0; }
 
 }  // namespace magpie::detail::idle_word

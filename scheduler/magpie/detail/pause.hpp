@@ -2,7 +2,7 @@
 
 namespace magpie::detail {
 
-/// Tells the processor that this thread waits for another one.
+/// A hint to the processor: this thread spins until another thread has done something.
 inline void pause() noexcept {
 #if defined(__x86_64__) || defined(__i386__)
   __builtin_ia32_pause();

@@ -1,7 +1,7 @@
 #pragma once
 
 // MAGPIE_ADDRESS_SANITIZER and MAGPIE_THREAD_SANITIZER are 1 in a build with that sanitizer, else
-// 0: compilers say it in two different ways.
+// 0. Compilers announce a sanitizer in two different ways.
 
 #if defined(__SANITIZE_ADDRESS__)
 #define MAGPIE_ADDRESS_SANITIZER 1

@@ -14,15 +14,15 @@ namespace magpie::detail {
 
 class worker_pool;
 
-/// Where a worker's thread may run.
+/// The processors that a worker's thread may run on.
 enum class pinning { none, one_processor_each };
 
-/// A pool of worker threads with its timekeeper: decides where and when jobs run.
+/// A pool of worker threads and its timekeeper. It decides where and when jobs run.
 class scheduler {
  public:
-  /// What is told of a worker that has been running one job for at least `limit`, once for each
-  /// such run, on the timekeeper's thread: the worker's word, see worker::context(), as it was a
-  /// moment ago.
+  /// Reports a worker that has been running one job for at least `limit`. The timekeeper's thread
+  /// calls `report` once for each such run, with the worker's context as it was a moment ago: see
+  /// worker::context().
   struct long_run_watch {
     using function = void (*)(void* owner, void* context, duration so_far);
 
@@ -30,85 +30,93 @@ class scheduler {
     function report = nullptr;
   };
 
-  /// How a scheduler is driven that has no workers.
+  /// How a scheduler without workers is driven.
   struct driving {
     time_source time = real_time;
-    // 0: jobs run in the order in which a worker would run them; else in one that it decides.
+    // 0: jobs run in the order in which a worker would run them. Else a generator that begins with
+    // this number decides the order.
     std::uint64_t seed = 0;
-    // Called with the owner on any thread when something has come in, or may, and nobody drives.
+    // Called with the owner, on any thread, when a job or a timer may have come in while the driver
+    // sleeps: after run_one() has returned false, or inside run_until().
     void (*ring)(void* owner) noexcept = nullptr;
   };
 
   struct options {
-    std::size_t workers = 1;  // 0: none, and no timekeeper; run_one() and run_until() do their work
+    // 0: no workers and no timekeeper; then run_one() and run_until() do their work.
+    std::size_t workers = 1;
     driving driven = {};
     pinning where = pinning::none;
     void* owner = nullptr;  // a word for the layer above
     long_run_watch long_runs = {};
   };
 
-  /// Starts the threads. Throws std::system_error when a thread cannot be had, std::bad_alloc.
+  /// Starts the threads. Throws std::system_error when a thread cannot be started, and
+  /// std::bad_alloc.
   explicit scheduler(const options& settings);
 
-  /// Runs what is ready, then stops and joins the threads. No other thread may still submit.
+  /// Runs all ready jobs, then stops and joins the threads. No other thread may still submit.
   ~scheduler();
 
   scheduler(const scheduler&) = delete;
   scheduler& operator=(const scheduler&) = delete;
 
-  /// Any thread: makes `item` ready, on the calling worker's lane or, from elsewhere, on a shared
-  /// one. What the caller wrote before is visible to the job. Allocates, if at all, what it can do
-  /// without.
+  /// Any thread: makes `item` ready. It goes into the ready lane of the calling worker or, from
+  /// another thread, into a shared lane. The job sees what the caller wrote before. If the queue
+  /// has no memory for the job, it goes into a list that needs none.
   void submit(job& item) noexcept;
 
-  /// The same for a job that the caller's own work has made possible, to run next on its worker.
+  /// Like submit(), for a job that the caller's work has just made possible: it runs next on the
+  /// caller's worker.
   void wake(job& item) noexcept;
 
-  /// submit() for jobs linked by `next`, in order; from a worker with one wake-up for all.
+  /// Calls submit() for jobs linked by `next`, in order. From a worker, one wake-up serves all of
+  /// them.
   void submit_all(job& first) noexcept;
 
-  /// The calling thread's worker, when it is one of this scheduler's.
+  /// Returns the calling thread's worker if it belongs to this scheduler, else null.
   [[nodiscard]] worker* worker_here() const noexcept;
 
-  /// Any thread: fires `item` once `deadline` has passed, never before.
+  /// Any thread: fires `item` once `deadline` has passed. Only flush_timers() fires it earlier.
   void arm(timer& item, time_point deadline);
 
-  /// Any thread: true when `item` was still armed; then it will not fire. False when it has fired,
-  /// or is about to.
+  /// Any thread: disarms `item`. Returns true when it was still armed: it will not fire. Returns
+  /// false when it has fired or is about to fire.
   [[nodiscard]] bool disarm(timer& item) noexcept;
 
-  /// Fires all armed timers now, with outcome `flushed`, and from now on those that are armed later
-  /// at once.
+  /// Fires all armed timers now, with outcome `flushed`. A timer that is armed later fires at once.
   void flush_timers();
 
-  // Without workers. One thread at a time, which is no worker; it is one meanwhile.
+  // For a scheduler without workers. One thread at a time calls these. It must not be a worker;
+  // during the call it acts as the one worker.
 
-  /// Runs one job that is ready. False when there is none; only after that, and until the next
-  /// call, `ring` is called.
+  /// Runs one ready job. Returns false when there is none; from then until the next call, the
+  /// scheduler calls `ring` when a job or a timer comes in.
   [[nodiscard]] bool run_one();
 
   struct run_limits {
-    std::function<bool()> is_over;      // looked at before each job
-    std::function<bool()> is_expected;  // whether other threads are at work for this scheduler
+    std::function<bool()> is_over;      // called before each job
+    std::function<bool()> is_expected;  // whether other threads still work for this scheduler
     time_point deadline = time_point::max();
   };
   enum class end_of_run { over, deadline, deadlock };
 
-  /// Runs jobs and fires timers, and sleeps between them, until is_over() says so or the deadline
-  /// has passed. With virtual time, whose jumps take the place of sleep, a `deadlock` when there
-  /// will never be anything to do.
+  /// Runs jobs, fires timers, and sleeps between them, until is_over() returns true or the deadline
+  /// has passed. With virtual time it jumps instead of sleeping. It then returns `deadlock` when
+  /// nothing is ready, is_expected() returns false, and neither a timer nor a deadline is left.
   [[nodiscard]] end_of_run run_until(const run_limits& limits);
 
-  /// Not after the next timer is due; time_point::max() when there is none.
+  /// Returns a time not later than the next timer's deadline; time_point::max() when there is no
+  /// timer.
   [[nodiscard]] time_point next_deadline();
 
-  // All schedulers.
+  // For all schedulers.
 
   [[nodiscard]] time_point now() const noexcept;
 
-  /// 0 when there are none.
+  /// The number of workers: 0 for a scheduler without workers.
   [[nodiscard]] std::size_t worker_count() const noexcept;
-  /// Those that worker::index() tells apart: one when there are no workers, for who drives.
+  /// The number of different values of worker::index(). It is 1 for a scheduler without workers:
+  /// the driving thread has index 0.
   [[nodiscard]] std::size_t lane_count() const noexcept;
   [[nodiscard]] std::vector<worker_statistics> statistics() const;
   [[nodiscard]] void* owner() const noexcept { return owner_; }
@@ -120,8 +128,8 @@ class scheduler {
   const std::unique_ptr<worker_pool> pool_;
 };
 
-/// How many workers a process may keep busy: the CPUs of its affinity mask, or fewer when a cgroup
-/// quota, its own or an ancestor's, allows less (rounded up). At least 1.
+/// Returns how many workers the process may keep busy: the CPUs in its affinity mask, or fewer when
+/// a cgroup quota, its own or an ancestor's, allows less (rounded up). At least 1.
 [[nodiscard]] std::size_t available_processors();
 
 }  // namespace magpie::detail

@@ -13,24 +13,25 @@
 
 namespace magpie::detail {
 
-/// How many references an object in a slot has; at 0 there is none, and nobody but the owner of the
-/// slot may touch the memory behind. The header is there for as long as the memory is, so that
-/// for_each_slot() can look for objects that come and go meanwhile.
+/// The reference count of the object in a slot. At 0 there is no object, and only the owner of the
+/// slot may touch the memory behind the header. The header exists as long as the memory does, so
+/// for_each_slot() can look for objects while they come and go.
 struct slot_header {
-  // 0: the slot is free, or its object is being made or unmade. Anything else: who counts, and how,
-  // is the object's matter. Its maker moves it from 0 by a release store; whoever raises it from
-  // anything else by compare-exchange holds the object. Whoever brings it back to 0 unmakes it.
+  // 0: the slot is free, or its object is being made or unmade.
+  // Anything else: the object is alive; the object decides what it counts, and how.
+  // 0 -> non-zero by the maker of the object, with release. A thread that raises a non-zero count
+  // by compare-exchange holds the object. The thread that brings the count back to 0 unmakes it.
   std::atomic<std::uint64_t> references{0};
 };
 
-/// Memory for the states of tasks: like the frame pool, but all of one size, and each behind a
-/// header that can be found by whoever wants to list the tasks. So a task is entered into the list
-/// of tasks, and leaves it, by nothing more than its reference count.
+/// Memory for the states of tasks. It is like the frame pool, but all slots have one size, and each
+/// begins with a header that a thread which lists the tasks can find. So a task enters and leaves
+/// the list of tasks by its reference count alone.
 struct slot : slot_header {
   static constexpr std::size_t body_size = 88;
-  static constexpr std::size_t link_size = 32;  // what the depot uses of the body of a free slot
+  // What the depot uses of the body of a free slot.
+  static constexpr std::size_t link_size = 32;
 
-  /// 8-byte aligned.
   alignas(8) std::byte body[body_size];
 
   [[nodiscard]] static slot& of(void* body) noexcept {
@@ -43,8 +44,8 @@ static_assert(sizeof(slot) == sizeof(slot_header) + slot::body_size && sizeof(sl
 [[nodiscard]] slot& allocate_slot_slowly();
 void free_slot_slowly(slot& freed) noexcept;
 
-/// Under AddressSanitizer nobody may touch the body of a free slot, but for the depot's link at its
-/// beginning.
+/// Under AddressSanitizer no thread may touch the body of a free slot, except the depot's link at
+/// its beginning.
 inline void poison([[maybe_unused]] slot& freed) noexcept {
 #if MAGPIE_ADDRESS_SANITIZER
   __asan_poison_memory_region(freed.body + slot::link_size, slot::body_size - slot::link_size);
@@ -56,7 +57,7 @@ inline void unpoison([[maybe_unused]] slot& allocated) noexcept {
 #endif
 }
 
-/// Throws std::bad_alloc. The references are 0.
+/// Allocates a slot, with 0 references. Throws std::bad_alloc.
 [[nodiscard]] inline slot& allocate_slot() {
   magazine& own = thread_record::current().slots;
   const std::uint32_t count = own.count.load(std::memory_order_relaxed);
@@ -71,7 +72,7 @@ inline void unpoison([[maybe_unused]] slot& allocated) noexcept {
   return *allocated;
 }
 
-/// Any thread. The references are 0.
+/// Frees a slot, which must have 0 references. Any thread.
 inline void free_slot(slot& freed) noexcept {
   poison(freed);
   magazine& own = thread_record::current().slots;
@@ -82,8 +83,8 @@ inline void free_slot(slot& freed) noexcept {
   own.count.store(count + 1, std::memory_order_relaxed);
 }
 
-/// Calls `visit` with each slot of the process, free or not. Slots can neither be allocated nor
-/// freed by it.
+/// Calls `visit` with each slot of the process, free or not. `visit` must neither allocate nor free
+/// a slot.
 void for_each_slot(const std::function<void(slot&)>& visit);
 
 }  // namespace magpie::detail

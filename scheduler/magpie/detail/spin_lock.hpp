@@ -6,8 +6,8 @@
 
 namespace magpie::detail {
 
-/// The rounds of a thread that waits for another thread's few instructions. That thread may have
-/// been preempted, so after some rounds the waiting thread gives its processor away in each.
+/// The wait of a thread until another thread has executed a few instructions. The other thread may
+/// have been preempted, so after some rounds the waiting thread yields its processor in each round.
 class spin_wait {
  public:
   void once() noexcept {
@@ -36,8 +36,9 @@ class spin_lock {
   void unlock() noexcept { is_locked_.store(false, std::memory_order_release); }
 
  private:
-  // false: free; true: held. A thread that exchanges false for true (acquire) holds the lock until
-  // it stores false (release).
+  // false: free. true: held.
+  // false -> true by the thread that takes the lock (acquire); true -> false by its holder
+  // (release).
   std::atomic<bool> is_locked_{false};
 };
 

@@ -5,8 +5,8 @@
 
 namespace magpie::detail {
 
-/// The synchronisation that a lock-free part is built from, as one template parameter: the standard
-/// library here, the model checker's instrumented types in tests/model.
+/// The synchronisation that a lock-free part is built from, as one template parameter: here the
+/// standard library, in tests/model the model checker's instrumented types.
 struct standard_sync {
   template <class T>
   using atomic = std::atomic<T>;
@@ -14,7 +14,7 @@ struct standard_sync {
   static void light_fence() noexcept { asymmetric_fence::light(); }
   static void light_half() noexcept { asymmetric_fence::light_half(); }
   static bool is_symmetric() noexcept { return asymmetric_fence::is_symmetric(); }
-  /// While another thread is about to do something.
+  /// Lets other threads run while the caller waits for one of them.
   static void pause() noexcept;
   static void heavy_fence() noexcept { asymmetric_fence::heavy(); }
 };

@@ -8,28 +8,32 @@
 namespace magpie::detail {
 
 /// Free blocks of one size class that one thread keeps for its own use: the magazine of Bonwick and
-/// Adams, Magazines and Vmem, USENIX 2001. "frame_pool.hpp" loads and unloads it.
+/// Adams, Magazines and Vmem, USENIX 2001. The frame pool and the slot pool take blocks from it and
+/// put blocks into it; "scheduler/depot.hpp" loads and unloads it.
 struct magazine {
   static constexpr std::uint32_t most = 60;
 
-  // Moved by its thread only; atomic for frame_statistics(), which reads it from elsewhere.
+  // The number of blocks. Its thread alone writes it; atomic because frame_statistics() reads it on
+  // another thread. Relaxed.
   std::atomic<std::uint32_t> count{0};
-  std::uint32_t capacity = 0;  // `most`, or 0: then neither taking nor giving succeeds
-  // Further blocks, in chains of half of `most`, as the depot links them: what a thread frees, it
-  // will allocate again, and would have to fetch from other processors' caches if it gave it away.
+  std::uint32_t capacity = 0;  // `most`, or 0: then the thread can neither take nor put a block
+  // Further blocks, in chains of half of `most`, linked as in the depot. A thread will allocate
+  // again what it frees. If it gave the blocks away, it would have to fetch them from other
+  // processors' caches. The count is written and read like `count`.
   std::atomic<std::uint32_t> chain_count{0};
   void* chains = nullptr;
   std::array<void*, most> blocks{};
 
-  /// How many blocks it holds. Any thread.
+  /// Any thread: the number of blocks in the magazine and its chains.
   [[nodiscard]] std::size_t size() const noexcept {
     return count.load(std::memory_order_relaxed) +
            std::size_t{chain_count.load(std::memory_order_relaxed)} * (most / 2);
   }
 };
 
-/// What belongs to one thread, behind one thread-local pointer. A worker is the record of its
-/// thread; other threads get one when they first need it, and share an unusable one until then.
+/// The state that belongs to one thread, behind one thread-local pointer. A worker is the record of
+/// its thread. Another thread gets a record when it first needs one. Before that and at its end it
+/// has a record that is unusable and that all such threads share.
 struct thread_record {
   static constexpr std::size_t class_count = 40;
 
@@ -37,10 +41,11 @@ struct thread_record {
   thread_record(const thread_record&) = delete;
   thread_record& operator=(const thread_record&) = delete;
 
-  /// The calling thread's. A coroutine may continue on another thread after each suspension, and a
-  /// compiler that keeps or recomputes a thread-local address across it would be wrong (clang does,
-  /// LLVM issue 111257). An asm volatile is neither kept nor moved nor repeated, so this may be
-  /// inlined into coroutines; its result must not be kept across a co_await.
+  /// Returns the calling thread's record. A coroutine may continue on another thread after each
+  /// suspension. A compiler that keeps or recomputes a thread-local address across a suspension
+  /// would be wrong (clang does, LLVM issue 111257). An asm volatile is neither kept nor moved nor
+  /// repeated, so this function may be inlined into coroutines. The caller must not keep its result
+  /// across a co_await.
   [[nodiscard]] static thread_record& current() noexcept {
 #if defined(__x86_64__) && defined(__ELF__)
     thread_record* result;
@@ -57,12 +62,13 @@ struct thread_record {
   bool is_worker = false;
   thread_record* next = nullptr;  // the list of all usable records, guarded by its lock
   thread_record* previous = nullptr;
-  // Null, or the scheduler into which this thread is calling from outside. Set (relaxed) before the
-  // call publishes anything, and cleared (release) after its last touch of the scheduler, whose end
-  // looks here (acquire).
+  // Null, or the scheduler that this thread is calling from outside. null -> scheduler by this
+  // thread (relaxed), before the call publishes anything. scheduler -> null by this thread
+  // (release), after the call's last access to the scheduler; the scheduler's destructor acquires
+  // it.
   std::atomic<const void*> inside{nullptr};
-  std::array<magazine, class_count> magazines{};  // of the frame pool, one a size class
-  magazine slots;                                 // of the slot pool
+  std::array<magazine, class_count> magazines{};  // the frame pool's, one for each size class
+  magazine slots;                                 // the slot pool's
 
  protected:
   ~thread_record() = default;

@@ -6,12 +6,13 @@
 
 namespace magpie::detail {
 
-/// A timer of a scheduler. Lives in whatever waits, and must stay until `fire` has been called or
-/// disarm() said true.
+/// A timer of a scheduler. It lives in what waits for it. It must live until `fire` has been called
+/// or disarm() has returned true.
 struct timer : timer_node {
-  /// Called on the thread that keeps the time, without any lock; takes no longer than to submit
-  /// some jobs. What it returns, unless it is null, is submitted; the timer is not touched any
-  /// more.
+  /// Called without any lock: on the thread that keeps the time, on the thread that flushes the
+  /// timers, or, after the flush, on the thread that arms the timer. It must not take longer than
+  /// the submission of some jobs. The scheduler submits the job that it returns, unless that is
+  /// null, and does not touch the timer any more.
   using fire_function = job* (*)(timer& self) noexcept;
 
   explicit timer(fire_function when_due) noexcept : fire(when_due) {}
@@ -19,12 +20,13 @@ struct timer : timer_node {
   enum class state : unsigned char {
     pending,
     expired,
-    flushed,  // the scheduler is being shut down: the time has not come, and never will
+    // The scheduler is being shut down: the deadline has not passed, but the timer fires.
+    flushed,
   };
 
   const fire_function fire;
   std::size_t shard = 0;           // set by arm()
-  state outcome = state::pending;  // set by the timekeeper before the call
+  state outcome = state::pending;  // set before `fire` is called
 };
 
 }  // namespace magpie::detail

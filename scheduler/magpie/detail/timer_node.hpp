@@ -4,12 +4,13 @@
 
 namespace magpie::detail {
 
-/// What a timer wheel links: one pending timer. It lives inside whatever waits (an awaiter derives
-/// from it), so that arming a timer allocates nothing.
+/// A link of a timer wheel: one pending timer. It lives inside what waits (an awaiter derives from
+/// it), so arming a timer allocates nothing.
 ///
 /// While the node is linked its fields belong to the wheel: they are read and written only under
 /// the lock of the wheel's owner, and the node must neither move nor die. After expiry `next`
-/// belongs to the receiver of the expired list and `tick` still tells when the timer was due.
+/// belongs to the receiver of the expired list, and `tick` still holds the tick at which the timer
+/// was due.
 struct timer_node {
   timer_node() noexcept = default;
   timer_node(const timer_node&) = delete;
