@@ -29,9 +29,6 @@ class registry {
 
   /// Refuses what is added from outside, from now on. Any thread, any number of times.
   void refuse_outside() noexcept;
-  [[nodiscard]] bool refuses_outside() const noexcept {
-    return (added_outside_.load(std::memory_order_relaxed) & closed_bit) != 0;
-  }
 
   /// Removes one task, on a worker of this runtime. From then on the runtime may end.
   void remove(const worker& here) noexcept;
