@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <magpie/detail/check.hpp>
+#include <magpie/detail/lock_guard.hpp>
 #include <magpie/detail/scheduler.hpp>
-#include <mutex>
 
 namespace magpie {
 
@@ -11,12 +11,12 @@ namespace magpie {
 // semaphore's lock is released. The semaphore is not touched after that: a waiter may destroy it.
 
 semaphore::~semaphore() {
-  const std::lock_guard guard(lock_);  // waits for a thread that is about to release it
+  const detail::lock_guard guard(lock_);  // waits for a thread that is about to release it
   MAGPIE_CHECK(first_ == nullptr, "nobody to wait for a semaphore that is destroyed");
 }
 
 std::optional<permit> semaphore::try_acquire(std::size_t weight) noexcept {
-  const std::lock_guard guard(lock_);
+  const detail::lock_guard guard(lock_);
   if (!take(as_count(weight))) return std::nullopt;
   return permit(*this, weight);
 }
@@ -24,7 +24,7 @@ std::optional<permit> semaphore::try_acquire(std::size_t weight) noexcept {
 void semaphore::release(std::size_t count) {
   detail::job* granted = nullptr;
   {
-    const std::lock_guard guard(lock_);
+    const detail::lock_guard guard(lock_);
     const std::int64_t after = std::min(free_ + as_count(count), most);
     if (beyond_ == over_release::refused && after > all_) {
       detail::throw_invalid_state("no more permits to be released than were acquired");
@@ -38,7 +38,7 @@ void semaphore::release(std::size_t count) {
 void semaphore::resize(std::size_t permits) noexcept {
   detail::job* granted = nullptr;
   {
-    const std::lock_guard guard(lock_);
+    const detail::lock_guard guard(lock_);
     const std::int64_t all = as_count(permits);
     free_ = std::min(free_ + (all - all_), most);
     all_ = all;
@@ -48,12 +48,12 @@ void semaphore::resize(std::size_t permits) noexcept {
 }
 
 std::int64_t semaphore::available() const noexcept {
-  const std::lock_guard guard(lock_);
+  const detail::lock_guard guard(lock_);
   return free_;
 }
 
 std::size_t semaphore::waiting() const noexcept {
-  const std::lock_guard guard(lock_);
+  const detail::lock_guard guard(lock_);
   return waiting_;
 }
 
@@ -65,7 +65,7 @@ std::int64_t semaphore::as_count(std::size_t permits) noexcept {
 void semaphore::give_back(std::size_t weight) noexcept {
   detail::job* granted = nullptr;
   {
-    const std::lock_guard guard(lock_);
+    const detail::lock_guard guard(lock_);
     free_ = std::min(free_ + as_count(weight), most);
     granted = grant();
   }
@@ -116,14 +116,14 @@ void semaphore::submit_all(detail::job* granted) noexcept {
 
 bool semaphore::acquisition::await_ready() {
   static_cast<void>(detail::this_worker("a semaphore to be acquired in a task on a runtime"));
-  const std::lock_guard guard(source_.lock_);
+  const detail::lock_guard guard(source_.lock_);
   is_granted_ = source_.take(weight_);
   return is_granted_;
 }
 
 bool semaphore::acquisition::await_suspend(std::coroutine_handle<> suspended) {
   return suspend(suspended, [this] {
-    const std::lock_guard guard(source_.lock_);
+    const detail::lock_guard guard(source_.lock_);
     is_granted_ = source_.take(weight_);
     if (!is_granted_) source_.append(*this);
     return !is_granted_;
@@ -142,7 +142,7 @@ permit semaphore::acquisition::await_resume() {
 bool semaphore::acquisition::withdraw() noexcept {
   detail::job* granted = nullptr;
   {
-    const std::lock_guard guard(source_.lock_);
+    const detail::lock_guard guard(source_.lock_);
     if (is_granted_) return false;
     source_.unlink(*this);
     granted = source_.grant();  // it may have held up lighter waiters

@@ -6,7 +6,7 @@ namespace magpie::detail {
 
 void abort_scope::abort() noexcept {
   {
-    const std::lock_guard guard(static_cast<cancel_scope&>(*this));
+    const lock_guard<cancel_scope> guard(*this);
     mark_requested();
   }
   tell();

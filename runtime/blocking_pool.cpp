@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include <iterator>
+#include <magpie/detail/lock_guard.hpp>
 #include <utility>
 
 namespace magpie::detail {
@@ -13,10 +14,11 @@ blocking_pool::blocking_pool(std::size_t most) : most_(most) {
 }
 
 blocking_pool::~blocking_pool() {
-  std::unique_lock lock(mutex_);
-  stopping_ = true;
-  arrival_.notify_all();
-  lock.unlock();
+  {
+    const lock_guard lock(mutex_);
+    stopping_ = true;
+    arrival_.notify_all();
+  }
   // Threads no longer move themselves to ended_ once stopping_ is set.
   for (std::thread& each : threads_) each.join();
   for (std::thread& each : ended_) each.join();
@@ -25,7 +27,7 @@ blocking_pool::~blocking_pool() {
 void blocking_pool::submit(blocking_call_base& call) {
   std::list<std::thread> ended;
   {
-    const std::lock_guard lock(mutex_);
+    const lock_guard lock(mutex_);
     // Before the call is queued, because a queued call may be made, and gone, at any moment.
     if (queued_ >= idle_ && threads_.size() < most_) start_thread();
     call.next = nullptr;
@@ -41,23 +43,24 @@ void blocking_pool::submit(blocking_call_base& call) {
 }
 
 bool blocking_pool::is_busy() {
-  const std::lock_guard lock(mutex_);
+  const lock_guard lock(mutex_);
   return busy() != 0;
 }
 
 std::size_t blocking_pool::wait_until_idle(time_point deadline) {
-  std::unique_lock lock(mutex_);
-  const auto is_idle = [this] { return busy() == 0; };
-  if (deadline != time_point::max()) {
-    idleness_.wait_until(lock, deadline, is_idle);
-  } else {
-    idleness_.wait(lock, is_idle);
+  const lock_guard lock(mutex_);
+  while (busy() != 0) {
+    if (deadline == time_point::max()) {
+      idleness_.wait(mutex_);
+    } else if (!idleness_.wait_until(mutex_, deadline)) {
+      break;
+    }
   }
   return busy();
 }
 
 bool blocking_pool::withdraw(blocking_call_base& call) noexcept {
-  const std::lock_guard lock(mutex_);
+  const lock_guard lock(mutex_);
   if (!call.is_queued) return false;
   unlink(call);
   return true;
@@ -83,26 +86,23 @@ void blocking_pool::start_thread() {
 void blocking_pool::loop(std::list<std::thread>::iterator self) {
   ::pthread_setname_np(::pthread_self(), "magpie-blocking");
   static_cast<void>(::sched_setaffinity(0, sizeof(processors_), &processors_));
-  std::unique_lock lock(mutex_);
-  for (;;) {
-    ++idle_;
-    if (busy() == 0) idleness_.notify_all();
-    const bool arrived =
-        arrival_.wait_for(lock, keep_alive, [this] { return first_ != nullptr || stopping_; });
-    --idle_;
-    if (first_ != nullptr) {
-      blocking_call_base& call = *first_;
-      unlink(call);
-      lock.unlock();
-      call.make();
-      lock.lock();
-    } else if (stopping_) {
-      return;
-    } else if (!arrived) {
-      ended_.splice(ended_.end(), threads_, self);
-      return;
-    }
+  while (blocking_call_base* const call = next_call(self)) call->make();
+}
+
+blocking_call_base* blocking_pool::next_call(std::list<std::thread>::iterator self) {
+  const lock_guard lock(mutex_);
+  ++idle_;
+  if (busy() == 0) idleness_.notify_all();
+  const time_point deadline = clock::now() + keep_alive;
+  while (first_ == nullptr && !stopping_ && arrival_.wait_until(mutex_, deadline)) {
   }
+  --idle_;
+  if (blocking_call_base* const call = first_) {
+    unlink(*call);
+    return call;
+  }
+  if (!stopping_) ended_.splice(ended_.end(), threads_, self);
+  return nullptr;
 }
 
 }  // namespace magpie::detail

@@ -2,12 +2,12 @@
 
 #include <sched.h>
 
-#include <condition_variable>
 #include <cstddef>
 #include <deque>
 #include <list>
+#include <magpie/detail/thread_annotations.hpp>
+#include <magpie/detail/thread_mutex.hpp>
 #include <magpie/run_blocking.hpp>
-#include <mutex>
 #include <thread>
 
 namespace magpie::detail {
@@ -42,25 +42,31 @@ class blocking_pool {
   [[nodiscard]] bool withdraw(blocking_call_base& call) noexcept;
 
  private:
-  [[nodiscard]] std::size_t busy() const noexcept { return queued_ + threads_.size() - idle_; }
   void loop(std::list<std::thread>::iterator self);
-  void unlink(blocking_call_base& queued) noexcept;
-  void start_thread();
+  /// Waits for a call and takes it out of the queue. Returns null if the thread is to end.
+  [[nodiscard]] blocking_call_base* next_call(std::list<std::thread>::iterator self);
+
+  [[nodiscard]] std::size_t busy() const noexcept MAGPIE_REQUIRES(mutex_) {
+    return queued_ + threads_.size() - idle_;
+  }
+  void unlink(blocking_call_base& queued) noexcept MAGPIE_REQUIRES(mutex_);
+  void start_thread() MAGPIE_REQUIRES(mutex_);
 
   static constexpr std::chrono::seconds keep_alive{10};
 
   const std::size_t most_;
   cpu_set_t processors_;  // else a thread would inherit those of a pinned worker
-  std::mutex mutex_;      // guards all below
-  std::condition_variable arrival_;
-  std::condition_variable idleness_;
-  blocking_call_base* first_ = nullptr;
-  blocking_call_base* last_ = nullptr;
-  std::size_t queued_ = 0;
-  std::size_t idle_ = 0;
-  std::list<std::thread> threads_;
-  std::list<std::thread> ended_;  // about to return from loop(), to be joined
-  bool stopping_ = false;
+  thread_mutex mutex_;
+  thread_condition arrival_;
+  thread_condition idleness_;
+  blocking_call_base* first_ MAGPIE_GUARDED_BY(mutex_) = nullptr;
+  blocking_call_base* last_ MAGPIE_GUARDED_BY(mutex_) = nullptr;
+  std::size_t queued_ MAGPIE_GUARDED_BY(mutex_) = 0;
+  std::size_t idle_ MAGPIE_GUARDED_BY(mutex_) = 0;
+  std::list<std::thread> threads_ MAGPIE_GUARDED_BY(mutex_);
+  // About to return from loop(), to be joined.
+  std::list<std::thread> ended_ MAGPIE_GUARDED_BY(mutex_);
+  bool stopping_ MAGPIE_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace magpie::detail

@@ -91,7 +91,7 @@ bool was_told(way_up way) noexcept {
 void cancel_scope::lock_slowly() noexcept {
   spin_wait waiting;
   do {
-    while (has(locked)) waiting.once();
+    while (look().is_locked()) waiting.once();
   } while (!try_lock());
 }
 
@@ -99,18 +99,17 @@ std::uint32_t cancel_scope::requests() const noexcept {
   std::uint32_t found = 0;
   const cancel_scope* scope = this;
   for (std::uint32_t bit = 1;; bit = std::rotl(bit, 1)) {
-    const std::uint64_t seen = scope->word(std::memory_order_acquire);
-    if ((seen & requested) != 0) found |= bit;
-    if ((seen & within) == 0) return found;
+    const scope_word seen = scope->look(std::memory_order_acquire);
+    if (seen.is_requested()) found |= bit;
+    if (!seen.is_nested()) return found;
     scope = &static_cast<const nested_scope*>(scope)->parent();
   }
 }
 
 std::uint64_t cancel_scope::count_own_requests(counting which) const noexcept {
-  const std::uint64_t seen = word(std::memory_order_acquire);
-  const std::uint64_t all =
-      (seen & within) != 0 ? ((seen & asked) != 0 ? 1 : 0) : seen / one_request;
-  return which == counting::settled && (seen & requested) != 0 ? all - 1 : all;
+  const scope_word seen = look(std::memory_order_acquire);
+  const bool all_are_settled = which == counting::all || !seen.is_requested();
+  return all_are_settled ? seen.request_count() : seen.request_count() - 1;
 }
 
 std::uint64_t cancel_scope::count_requests(counting which) const noexcept {
@@ -118,7 +117,7 @@ std::uint64_t cancel_scope::count_requests(counting which) const noexcept {
   const cancel_scope* scope = this;
   for (;;) {
     count += scope->count_own_requests(which);
-    if (!scope->has(within)) return count;
+    if (!scope->look().is_nested()) return count;
     scope = &static_cast<const nested_scope*>(scope)->parent();
   }
 }
@@ -145,9 +144,9 @@ std::uint64_t cancel_scope::requests_known_to(std::coroutine_handle<> at) noexce
 
 time_point cancel_scope::earliest_deadline() noexcept {
   time_point earliest = time_point::max();
-  for (cancel_scope* scope = this; scope->has(within);) {
+  for (cancel_scope* scope = this; scope->look().is_nested();) {
     auto& nested = static_cast<nested_scope&>(*scope);
-    const std::lock_guard guard(*scope);
+    const lock_guard guard(nested);
     earliest = std::min(earliest, nested.own_deadline());
     scope = &nested.parent();
   }
@@ -156,7 +155,7 @@ time_point cancel_scope::earliest_deadline() noexcept {
 
 task_state_base& cancel_scope::root() noexcept {
   cancel_scope* scope = this;
-  while (scope->has(within)) scope = &static_cast<nested_scope*>(scope)->parent();
+  while (scope->look().is_nested()) scope = &static_cast<nested_scope*>(scope)->parent();
   return static_cast<task_state_base&>(*scope);
 }
 
@@ -176,10 +175,10 @@ void cancel_scope::describe_members(wait_descriptions& into) const noexcept {
 }
 
 bool cancel_scope::take_request() noexcept {
-  const std::lock_guard guard(*this);
-  const bool was_requested = has(requested);
-  clear(requested);
-  return was_requested;
+  const lock_guard guard(*this);
+  const scope_word before = look();
+  change_to(before.delivered());
+  return before.is_requested();
 }
 
 /// Delivers requests from the inside out. The coroutine takes those of the scopes in which it alone
@@ -200,7 +199,8 @@ cancel_scope::delivery cancel_scope::deliver(std::coroutine_handle<> at) noexcep
       case way_up::stop::join:
         if (way.scope().is_requested() && !detail::was_told(way)) {
           way.coroutine().then().mark_told();
-          return way.scope().root().has(requested) ? delivery::from_task : delivery::from_scope;
+          return way.scope().root().look().is_requested() ? delivery::from_task
+                                                          : delivery::from_scope;
         }
         return due;
     }
@@ -213,9 +213,8 @@ void cancel_scope::ask_again(std::coroutine_handle<> at) noexcept {
     if (reached == way_up::stop::join) return way.coroutine().then().forget_told();
     {
       cancel_scope& scope = way.scope();
-      const std::lock_guard guard(scope);
-      const std::uint64_t seen = scope.word(std::memory_order_relaxed);
-      if ((seen & asked) != 0 || seen >= one_request) scope.set(requested);
+      const lock_guard guard(scope);
+      scope.change_to(scope.look().undelivered());
     }
     if (reached == way_up::stop::task) return;
     way.leave_scope();
@@ -229,7 +228,7 @@ void cancel_scope::throw_cancelled(delivery due) {
 
 bool cancel_scope::contains(const void* other) noexcept {
   if (this == other) return true;
-  const std::lock_guard guard(*this);
+  const lock_guard guard(*this);
   for (scope_member* each = members_; each != nullptr; each = each->next_) {
     if (&each->operations_ == &nested_scope::nested_operations &&
         static_cast<nested_scope*>(each)->contains(other)) {
@@ -245,7 +244,7 @@ void nested_scope::enter(std::coroutine_handle<> awaiting, end_function when_end
   awaiter_ = awaiting;
   when_ended_ = when_ended;
   {
-    const std::lock_guard guard(*parent_);
+    const lock_guard guard(*parent_);
     parent_->link(*this);
   }
   here.set_context(static_cast<cancel_scope*>(this));
@@ -253,7 +252,7 @@ void nested_scope::enter(std::coroutine_handle<> awaiting, end_function when_end
 
 void nested_scope::leave() noexcept {
   worker::here().set_context(parent_);
-  const std::lock_guard guard(*parent_);
+  const lock_guard guard(*parent_);
   parent_->unlink(*this);
 }
 
@@ -262,7 +261,7 @@ std::coroutine_handle<> end_body(nested_scope& scope) noexcept { return scope.bo
 void nested_scope::tell() noexcept {
   {
     // Without a body that waits there is no member to notify, and perhaps no task around it yet.
-    const std::lock_guard guard(static_cast<cancel_scope&>(*this));
+    const lock_guard<cancel_scope> guard(*this);
     if (!has_members()) return;
   }
   cancel_round round(root());
@@ -272,13 +271,13 @@ void nested_scope::tell() noexcept {
 
 void nested_scope::tell_nested(scope_member& self, cancel_round& round) noexcept {
   cancel_scope& scope = static_cast<nested_scope&>(self);
-  const std::lock_guard guard(scope);
+  const lock_guard guard(scope);
   scope.tell_members(round);
 }
 
 void nested_scope::describe_nested(const scope_member& self, wait_descriptions& into) noexcept {
   auto& scope = const_cast<nested_scope&>(static_cast<const nested_scope&>(self));
-  const std::lock_guard guard(static_cast<cancel_scope&>(scope));
+  const lock_guard<cancel_scope> guard(scope);
   scope.describe_members(into);
 }
 
@@ -303,7 +302,7 @@ void cancel_round::tell_all(Scope& scope) noexcept {
   for (;;) {
     must_come_again_ = false;
     {
-      const std::lock_guard guard(static_cast<cancel_scope&>(scope));
+      const lock_guard<cancel_scope> guard(scope);
       scope.tell_members(*this);
     }
     if (!must_come_again_) return;

@@ -1,8 +1,8 @@
 #include <magpie/detail/child_tasks.hpp>
 
 #include <magpie/detail/frame_pool.hpp>
+#include <magpie/detail/lock_guard.hpp>
 #include <magpie/errors.hpp>
-#include <mutex>
 #include <new>
 #include <utility>
 
@@ -67,12 +67,12 @@ void child_tasks::launch(task_state_base& state, const spawn_options& options) {
     static_cast<void>(state.add_waiter(*added));
     bool is_open = false;
     {
-      const std::lock_guard guard(lock_);
+      const lock_guard guard(lock_);
       is_open = stage_ == stage::open;
       if (is_open) {
         core_.add_tasks(1);
         link(*added, children_);
-        state.publish(task_state_base::one_handle | task_state_base::one_visit);
+        state.publish(1);  // the member visits it
       }
     }
     if (!is_open) throw refusal(*this);
@@ -103,8 +103,8 @@ void child_tasks::child_ended(job& self, worker&) noexcept {
   scheduler& home = group.core_.jobs;
   join_awaiter* joining = nullptr;
   {
-    const std::lock_guard guard(group.lock_);
-    unlink(*ended);
+    const lock_guard guard(group.lock_);
+    group.unlink(*ended);
     joining = group.take_finished_join();
   }
   if (!has_failed) delete ended;
@@ -115,7 +115,7 @@ void child_tasks::child_ended(job& self, worker&) noexcept {
 /// Called before abort(), so that the failures which the abort causes come after this one.
 void child_tasks::note_failure(member& ended, std::exception_ptr error) noexcept {
   ended.failure = std::move(error);
-  const std::lock_guard guard(lock_);
+  const lock_guard guard(lock_);
   ended.next_failed = failed_;
   failed_ = &ended;
 }
@@ -128,7 +128,7 @@ child_tasks::join_awaiter* child_tasks::take_finished_join() noexcept {
 
 void child_tasks::abort() noexcept {
   {
-    const std::lock_guard guard(lock_);
+    const lock_guard guard(lock_);
     if (stage_ != stage::open) return;
     stage_ = stage::aborting;
     is_being_aborted_ = true;
@@ -137,7 +137,7 @@ void child_tasks::abort() noexcept {
   for (;;) {
     task_state_base* next = nullptr;
     {
-      const std::lock_guard guard(lock_);
+      const lock_guard guard(lock_);
       if (children_ == nullptr) break;
       member& told = *children_;
       unlink(told);
@@ -150,7 +150,7 @@ void child_tasks::abort() noexcept {
   scheduler& home = core_.jobs;
   join_awaiter* joining = nullptr;
   {
-    const std::lock_guard guard(lock_);
+    const lock_guard guard(lock_);
     is_being_aborted_ = false;
     joining = take_finished_join();
   }
@@ -177,7 +177,7 @@ bool child_tasks::is_refusal(const std::exception_ptr& error) const noexcept {
 
 bool child_tasks::join_awaiter::await_suspend(std::coroutine_handle<> suspended) noexcept {
   return suspend(suspended, [this] {
-    const std::lock_guard guard(children_.lock_);
+    const lock_guard guard(children_.lock_);
     if (children_.is_empty()) {
       children_.stage_ = stage::finished;
       return false;
@@ -188,7 +188,7 @@ bool child_tasks::join_awaiter::await_suspend(std::coroutine_handle<> suspended)
 }
 
 bool child_tasks::join_awaiter::withdraw() noexcept {
-  const std::lock_guard guard(children_.lock_);
+  const lock_guard guard(children_.lock_);
   if (children_.joining_ != this) return false;
   children_.joining_ = nullptr;
   return true;

@@ -5,10 +5,11 @@
 #include <cstdint>
 #include <magpie/detail/check.hpp>
 #include <magpie/detail/frame_pool.hpp>
+#include <magpie/detail/lock_guard.hpp>
 #include <magpie/detail/scheduler.hpp>
 #include <magpie/detail/spin_lock.hpp>
+#include <magpie/detail/thread_annotations.hpp>
 #include <magpie/detail/timer.hpp>
-#include <mutex>
 #include <new>
 #include <thread>
 
@@ -59,15 +60,17 @@ struct completion_block : timer {
     free_frame(block, bytes);
   }
 
-  // With the lock held.
-
-  [[nodiscard]] bool is_enough() const noexcept { return arrived >= enough || decisive != nullptr; }
-  [[nodiscard]] completion_wait* end_wait() noexcept { return std::exchange(waiting, nullptr); }
+  [[nodiscard]] bool is_enough() const noexcept MAGPIE_REQUIRES(lock) {
+    return arrived >= enough || decisive != nullptr;
+  }
+  [[nodiscard]] completion_wait* end_wait() noexcept MAGPIE_REQUIRES(lock) {
+    return std::exchange(waiting, nullptr);
+  }
   /// Adds the node to those that have arrived. Returns the wait that ends by it, for the caller to
   /// wake after the lock; null for none.
-  [[nodiscard]] completion_wait* take(node& which) noexcept;
+  [[nodiscard]] completion_wait* take(node& which) noexcept MAGPIE_REQUIRES(lock);
   /// From now on no task decides, and the wait is for all.
-  void wait_for_all() noexcept {
+  void wait_for_all() noexcept MAGPIE_REQUIRES(lock) {
     decides = deciding_end::none;
     decisive = nullptr;
     enough = count;
@@ -80,21 +83,20 @@ struct completion_block : timer {
   std::size_t count = 0;  // changed before the first wait only
 
   spin_lock lock;
-
-  // Guarded by the lock.
-
-  deciding_end decides;
-  bool is_abandoned = false;           // the owner has left
-  bool is_armed = false;               // the timer is in its wheel, or on its way out
-  completion_wait* waiting = nullptr;  // the thread that takes it from here makes it ready
-  std::size_t enough = 0;              // how many must arrive to end the wait
-  std::size_t arrived = 0;             // how many have arrived
-  node* first = nullptr;               // of those that next() has not returned
-  node* last = nullptr;                // valid if there is a first one
-  node* decisive = nullptr;            // the first that decided
+  deciding_end decides MAGPIE_GUARDED_BY(lock);
+  bool is_abandoned MAGPIE_GUARDED_BY(lock) = false;  // the owner has left
+  // The timer is in its wheel, or on its way out.
+  bool is_armed MAGPIE_GUARDED_BY(lock) = false;
+  // The thread that takes it from here makes it ready.
+  completion_wait* waiting MAGPIE_GUARDED_BY(lock) = nullptr;
+  std::size_t enough MAGPIE_GUARDED_BY(lock) = 0;    // how many must arrive to end the wait
+  std::size_t arrived MAGPIE_GUARDED_BY(lock) = 0;   // how many have arrived
+  node* first MAGPIE_GUARDED_BY(lock) = nullptr;     // of those that next() has not returned
+  node* last MAGPIE_GUARDED_BY(lock) = nullptr;      // valid if there is a first one
+  node* decisive MAGPIE_GUARDED_BY(lock) = nullptr;  // the first that decided
   // One reference of the owner, one of each node that has not arrived, one of an armed timer. The
   // thread that brings the count to 0 disposes of the block.
-  std::size_t references;
+  std::size_t references MAGPIE_GUARDED_BY(lock);
 };
 
 std::uint32_t& completion_block::entry(const task_state_base& task) noexcept {
@@ -135,7 +137,7 @@ void completion_block::arrive(job& self, worker&) noexcept {
   completion_wait* woken = nullptr;
   bool is_last = false;
   {
-    const std::lock_guard guard(block.lock);
+    const lock_guard guard(block.lock);
     if (!block.is_abandoned) woken = block.take(arriving);
     is_last = --block.references == 0;
   }
@@ -149,7 +151,7 @@ job* completion_block::run_out(timer& self) noexcept {
   completion_wait* woken = nullptr;
   bool is_last = false;
   {
-    const std::lock_guard guard(block.lock);
+    const lock_guard guard(block.lock);
     block.is_armed = false;
     if (block.outcome == state::expired) woken = block.end_wait();
     is_last = --block.references == 0;
@@ -169,7 +171,7 @@ completion_watch::~completion_watch() {
   if (block_ == nullptr) return;
   bool all_arrived = false;
   {
-    const std::lock_guard guard(block_->lock);
+    const lock_guard guard(block_->lock);
     block_->is_abandoned = true;
     all_arrived = block_->arrived == block_->count;
   }
@@ -187,7 +189,7 @@ completion_watch::~completion_watch() {
   }
   bool is_last = false;
   {
-    const std::lock_guard guard(block_->lock);
+    const lock_guard guard(block_->lock);
     block_->references -= dropped;
     is_last = block_->references == 0;
   }
@@ -205,7 +207,7 @@ bool completion_watch::watch(task_state_base& task) {
   auto* const added = ::new (&block_->nodes()[block_->count]) completion_block::node(*block_, task);
   entry = static_cast<std::uint32_t>(++block_->count);
   if (task.add_waiter(*added) == task_state_base::wait_result::registered) return true;
-  const std::lock_guard guard(block_->lock);
+  const lock_guard guard(block_->lock);
   static_cast<void>(block_->take(*added));
   --block_->references;
   return true;
@@ -214,12 +216,12 @@ bool completion_watch::watch(task_state_base& task) {
 std::size_t completion_watch::size() const noexcept { return block_->count; }
 
 std::size_t completion_watch::arrived() const noexcept {
-  const std::lock_guard guard(block_->lock);
+  const lock_guard guard(block_->lock);
   return block_->arrived;
 }
 
 std::optional<std::size_t> completion_watch::next() noexcept {
-  const std::lock_guard guard(block_->lock);
+  const lock_guard guard(block_->lock);
   completion_block::node* const came = block_->first;
   if (came == nullptr) return std::nullopt;
   block_->first = static_cast<completion_block::node*>(came->next);
@@ -227,7 +229,7 @@ std::optional<std::size_t> completion_watch::next() noexcept {
 }
 
 task_state_base* completion_watch::decisive() const noexcept {
-  const std::lock_guard guard(block_->lock);
+  const lock_guard guard(block_->lock);
   return block_->decisive == nullptr ? nullptr : &block_->decisive->task;
 }
 
@@ -249,7 +251,7 @@ completion_wait::completion_wait(completion_watch& watched, requests_to_wait req
 bool completion_wait::begin(std::size_t enough) {
   static_cast<void>(this_worker("a wait for tasks to be awaited in a task on a runtime"));
   completion_block& block = *watched_.block_;
-  const std::lock_guard guard(block.lock);
+  const lock_guard guard(block.lock);
   if (block.waiting != nullptr) throw_invalid_state("one task at a time to wait for the next");
   block.enough = enough;
   return block.is_enough();
@@ -272,7 +274,7 @@ bool completion_wait::suspend_until(std::coroutine_handle<> suspended, time_poin
 void completion_wait::pass_on_to_all() noexcept {
   completion_block& block = *watched_.block_;
   {
-    const std::lock_guard guard(block.lock);
+    const lock_guard guard(block.lock);
     block.wait_for_all();
   }
   task_state_base& asked = scope->root();
@@ -287,7 +289,7 @@ void completion_wait::pass_on_to_all() noexcept {
 bool completion_wait::enter() noexcept {
   completion_block& block = *watched_.block_;
   {
-    const std::lock_guard guard(block.lock);
+    const lock_guard guard(block.lock);
     if (block.is_enough()) return false;
     block.waiting = this;
     has_armed_ = deadline_ != time_point::max() && !block.is_armed;
@@ -302,7 +304,7 @@ bool completion_wait::enter() noexcept {
 
 bool completion_wait::withdraw() noexcept {
   completion_block& block = *watched_.block_;
-  const std::lock_guard guard(block.lock);
+  const lock_guard guard(block.lock);
   return block.waiting == this && block.end_wait() == this;
 }
 
@@ -311,10 +313,11 @@ bool completion_wait::withdraw() noexcept {
 /// then withdrawn.
 void completion_wait::pass_on(scope_member& self, cancel_round& round) noexcept {
   auto& wait = static_cast<completion_wait&>(self);
+  wait.scope->assume_locked();
   if (!wait.is_news()) return;
   completion_block& block = *wait.watched_.block_;
   {
-    const std::lock_guard guard(block.lock);
+    const lock_guard guard(block.lock);
     if (block.waiting != &wait) return;
     block.wait_for_all();
   }
@@ -346,7 +349,7 @@ void completion_wait::resume_after_wait() {
 void completion_wait::stop_timer() noexcept {
   completion_block& block = *watched_.block_;
   if (!has_armed_ || !home().disarm(block)) return;
-  const std::lock_guard guard(block.lock);
+  const lock_guard guard(block.lock);
   block.is_armed = false;
   --block.references;
 }

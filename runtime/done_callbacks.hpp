@@ -2,8 +2,10 @@
 
 #include <list>
 #include <magpie/detail/job.hpp>
+#include <magpie/detail/thread_annotations.hpp>
+#include <magpie/detail/thread_mutex.hpp>
 #include <magpie/task_handle.hpp>
-#include <mutex>
+#include <optional>
 
 namespace magpie::detail {
 
@@ -34,13 +36,16 @@ class done_callbacks : public job {
   };
 
   static void run_all(job& self, worker& here) noexcept;
+  /// Takes the oldest callback. If there is none, notes that this job is done.
+  [[nodiscard]] std::optional<entry> take_next() noexcept;
   void run(entry& due) noexcept;
 
   task_state_base& owner_;
-  std::mutex mutex_;  // guards all below
-  std::list<entry> entries_;
-  bool ended_ = false;      // the task has ended, as far as this object knows
-  bool submitted_ = false;  // this job is queued or runs
+  thread_mutex mutex_;
+  std::list<entry> entries_ MAGPIE_GUARDED_BY(mutex_);
+  // The task has ended, as far as this object knows.
+  bool ended_ MAGPIE_GUARDED_BY(mutex_) = false;
+  bool submitted_ MAGPIE_GUARDED_BY(mutex_) = false;  // this job is queued or runs
 };
 
 }  // namespace magpie::detail

@@ -27,7 +27,7 @@ bool leaf_wait::lock_to_wait(std::coroutine_handle<> suspended) noexcept {
 
 std::uint32_t leaf_wait::leave_scope() noexcept {
   if (is_in_scope_) {
-    const std::lock_guard guard(*scope);
+    const lock_guard guard(*scope);
     leave_locked_scope();
     return scope->requests();
   }

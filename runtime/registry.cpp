@@ -1,6 +1,7 @@
 #include "runtime/registry.hpp"
 
 #include <magpie/detail/asymmetric_fence.hpp>
+#include <magpie/detail/lock_guard.hpp>
 
 namespace magpie::detail {
 
@@ -25,17 +26,21 @@ void registry::remove(const worker& here) noexcept {
 }
 
 void registry::notify() noexcept {
-  const std::lock_guard lock(mutex_);
+  const lock_guard lock(mutex_);
   emptied_.notify_all();
 }
 
 bool registry::close_when_empty(time_point deadline) {
   is_awaited_.store(true, std::memory_order_relaxed);
   asymmetric_fence::heavy();
-  std::unique_lock lock(mutex_);
-  const auto is_closed = [this] { return close_if_empty(); };
-  if (deadline != time_point::max()) return emptied_.wait_until(lock, deadline, is_closed);
-  emptied_.wait(lock, is_closed);
+  const lock_guard lock(mutex_);
+  while (!close_if_empty()) {
+    if (deadline == time_point::max()) {
+      emptied_.wait(mutex_);
+    } else if (!emptied_.wait_until(mutex_, deadline)) {
+      return close_if_empty();
+    }
+  }
   return true;
 }
 

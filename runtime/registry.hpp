@@ -1,13 +1,12 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <magpie/clock.hpp>
+#include <magpie/detail/thread_mutex.hpp>
 #include <magpie/detail/worker.hpp>
-#include <mutex>
 
 namespace magpie::detail {
 
@@ -67,8 +66,8 @@ class registry {
   // thread that is refused adds for a moment too, and takes it back. refuse_outside() closes it, or
   // close_if_empty() by compare-exchange, at a value with which the registry is empty.
   alignas(64) std::atomic<std::uint64_t> added_outside_{0};
-  std::mutex mutex_;  // orders looks and notifications
-  std::condition_variable emptied_;
+  thread_mutex mutex_;  // orders looks and notifications
+  thread_condition emptied_;
 };
 
 }  // namespace magpie::detail

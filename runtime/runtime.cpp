@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cstdio>
 #include <magpie/detail/check.hpp>
+#include <magpie/detail/lock_guard.hpp>
+#include <magpie/detail/thread_annotations.hpp>
+#include <magpie/detail/thread_mutex.hpp>
 #include <magpie/errors.hpp>
-#include <mutex>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -21,10 +23,11 @@ namespace {
 /// The runtimes of the process. A task may outlive its runtime, and looks here before it uses the
 /// runtime. Never destroyed, because handles may live as long as the process.
 struct living_runtimes {
-  std::mutex mutex;  // guards all below
-  std::unordered_map<std::uint64_t, runtime_core*> by_identity;
-  std::vector<unobserved_hook> hooks;  // each hook that was ever used, once
-  std::uint64_t next_number = 0;
+  thread_mutex mutex;
+  std::unordered_map<std::uint64_t, runtime_core*> by_identity MAGPIE_GUARDED_BY(mutex);
+  // Each hook that was ever used, once.
+  std::vector<unobserved_hook> hooks MAGPIE_GUARDED_BY(mutex);
+  std::uint64_t next_number MAGPIE_GUARDED_BY(mutex) = 0;
 
   static living_runtimes& instance() {
     static auto* const living = new living_runtimes;
@@ -62,7 +65,7 @@ ring_function ring_of(const runtime_options& settings) noexcept {
 
 runtime_identity::runtime_identity(unobserved_hook used) : word_(0) {
   living_runtimes& living = living_runtimes::instance();
-  const std::lock_guard lock(living.mutex);
+  const lock_guard lock(living.mutex);
   const auto found = std::find(living.hooks.begin(), living.hooks.end(), used);
   const auto place = static_cast<std::uint64_t>(found - living.hooks.begin());
   if (place >> hook_bits != 0) {
@@ -74,7 +77,7 @@ runtime_identity::runtime_identity(unobserved_hook used) : word_(0) {
 
 unobserved_hook runtime_identity::hook() const noexcept {
   living_runtimes& living = living_runtimes::instance();
-  const std::lock_guard lock(living.mutex);
+  const lock_guard lock(living.mutex);
   return living.hooks[(word_ >> 1) % (std::uint64_t{1} << hook_bits)];
 }
 
@@ -93,7 +96,7 @@ runtime_core::runtime_core(const runtime_options& settings)
                               }}}),
       blocking(options.max_blocking_threads) {
   living_runtimes& living = living_runtimes::instance();
-  const std::lock_guard lock(living.mutex);
+  const lock_guard lock(living.mutex);
   living.by_identity.emplace(identity.word(), this);
 }
 
@@ -107,7 +110,7 @@ runtime_core::~runtime_core() {
     MAGPIE_CHECK(false, "tasks that end when they are cancelled, at the end of their runtime");
   }
   living_runtimes& living = living_runtimes::instance();
-  const std::lock_guard lock(living.mutex);
+  const lock_guard lock(living.mutex);
   living.by_identity.erase(identity.word());
 }
 
@@ -179,7 +182,7 @@ std::vector<straggler> runtime_core::list_tasks() const {
 
 void runtime_core::visit(runtime_identity which, const std::function<void(runtime_core&)>& visit) {
   living_runtimes& living = living_runtimes::instance();
-  const std::lock_guard lock(living.mutex);
+  const lock_guard lock(living.mutex);
   const auto found = living.by_identity.find(which.word());
   if (found != living.by_identity.end()) visit(*found->second);
 }

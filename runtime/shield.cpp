@@ -14,11 +14,10 @@ bool shielded_wait::await_ready() const {
 bool shielded_wait::await_suspend(std::coroutine_handle<> suspended) {
   for (;;) {
     if (!lock_to_wait(suspended)) return false;
-    cancel_scope& around = *scope;
     enter_scope();
     const auto added = awaited_.try_add_waiter(*this);
     if (added != task_state_base::addition::added) leave_locked_scope();
-    around.unlock();
+    scope->unlock();
     if (added == task_state_base::addition::added) return true;
     if (added == task_state_base::addition::already_done) return false;
     std::this_thread::yield();
@@ -30,6 +29,7 @@ constexpr leaf_wait::operations shielded_wait::shielded_operations{&stop_waiting
 
 void shielded_wait::stop_waiting(scope_member& self, cancel_round& round) noexcept {
   auto& wait = static_cast<shielded_wait&>(self);
+  wait.scope->assume_locked();
   if (!wait.is_news()) return;
   switch (wait.awaited_.try_remove_waiter(wait)) {
     case task_state_base::removal::removed:

@@ -24,6 +24,7 @@ constexpr leaf_wait::operations stop_member::stop_operations{
 /// The request may have been delivered to the body by now, so that it is not pending any more.
 void stop_member::stop(scope_member& self, cancel_round& round) noexcept {
   auto& member = static_cast<stop_member&>(self);
+  member.scope->assume_locked();
   const bool is_new = member.is_news() || member.scope->requests_so_far() > member.requests_before_;
   if (member.is_stopped_ || !is_new) return;
   member.is_stopped_ = true;

@@ -44,7 +44,7 @@ task_extras& task_state_base::extras() {
   task_extras* existing = extras_.load(std::memory_order_acquire);
   if (existing != nullptr) return *existing;
   auto made = std::make_unique<task_extras>(*this);
-  const std::lock_guard guard(*this);
+  const lock_guard guard(*this);
   existing = extras_.load(std::memory_order_relaxed);
   if (existing != nullptr) return *existing;
   extras_.store(made.get(), std::memory_order_release);
@@ -55,7 +55,7 @@ shared_locals task_state_base::locals() noexcept {
   task_extras* const existing = extras_.load(std::memory_order_acquire);
   if (existing == nullptr) [[likely]]
     return nullptr;
-  const std::lock_guard guard(*this);
+  const lock_guard guard(*this);
   return existing->locals;
 }
 
@@ -63,7 +63,7 @@ shared_locals task_state_base::locals() noexcept {
 /// lock.
 bool task_state_base::exchange_locals(const shared_locals& expected, const shared_locals& desired) {
   task_extras& all = extras();
-  const std::lock_guard guard(*this);
+  const lock_guard guard(*this);
   if (all.locals != expected) return false;
   all.locals = desired;
   return true;
@@ -74,7 +74,7 @@ void task_state_base::drop_locals() noexcept {
   if (existing == nullptr) [[likely]]
     return;
   shared_locals dropped;  // destroyed after the lock is released: the values are a user's
-  const std::lock_guard guard(*this);
+  const lock_guard guard(*this);
   dropped.swap(existing->locals);
 }
 

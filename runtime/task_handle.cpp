@@ -13,10 +13,9 @@ bool handle_awaiter_base::suspend_until_end(std::coroutine_handle<> suspended) n
     forget_found();
   }
   enter_scope();
-  cancel_scope& around = *scope;
   // The locks of two tasks are not held together here. A request that comes between the two finds
   // this wait in its scope, and needs no more of it.
-  around.unlock();
+  scope->unlock();
   if (awaited_.add_waiter(*this) == task_state_base::wait_result::registered) return true;
   return false;
 }
@@ -26,6 +25,7 @@ constexpr leaf_wait::operations handle_awaiter_base::handle_operations{
 
 void handle_awaiter_base::pass_on(scope_member& self, cancel_round& round) noexcept {
   auto& wait = static_cast<handle_awaiter_base&>(self);
+  wait.scope->assume_locked();
   if (wait.passed_round_ == round.number() || !wait.is_news()) return;
   if (!round.try_pass_on()) return round.come_again();
   if (&wait.awaited_ == &round.origin()) return wait.break_ring(round);
@@ -63,7 +63,8 @@ void block_until_end(task_state_base& awaited, duration limit) {
   if (!awaited.wait(deadline_for(limit))) throw timeout_error();
 }
 
-/// The outcome of the awaited task answers a request that was forwarded to it.
+/// The outcome of the awaited task answers a request that was forwarded to it. No round finds this
+/// wait once it has left the scope.
 void handle_awaiter_base::resume_from_wait() {
   if (!is_in_scope()) return resume();
   const std::uint32_t requests = leave_scope();

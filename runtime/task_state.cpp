@@ -52,20 +52,17 @@ void tell(waiter& who, worker& here) noexcept {
 }  // namespace
 
 task_state_base::~task_state_base() {
-  if (has(has_failed)) {
+  const scope_word seen = look();
+  if (seen.has_exception()) {
     failure_.~exception_ptr();
-  } else if (!has(ended)) {
+  } else if (!seen.has_ended()) {
     frame_.destroy();  // it was never launched
   }
   delete extras_.load(std::memory_order_relaxed);
 }
 
 task_state_base* task_state_base::try_visit(slot& found) noexcept {
-  std::uint64_t seen = found.references.load(std::memory_order_relaxed);
-  do {
-    if (seen == 0) return nullptr;
-  } while (!found.references.compare_exchange_weak(
-      seen, seen + one_visit, std::memory_order_acquire, std::memory_order_relaxed));
+  if (!task_references(found).try_visit()) return nullptr;
   return std::launder(reinterpret_cast<task_state_base*>(found.body));
 }
 
@@ -112,8 +109,8 @@ void task_state_base::run_first(job& self, worker& here) noexcept {
 }
 
 task_state_base::wait_result task_state_base::add_waiter(waiter& who) noexcept {
-  const std::lock_guard guard(*this);
-  if (has(ended)) return wait_result::already_done;
+  const lock_guard guard(*this);
+  if (look().has_ended()) return wait_result::already_done;
   who.next = waiters_;
   waiters_ = &who;
   return wait_result::registered;
@@ -133,17 +130,17 @@ bool task_state_base::pass_on(task_state_base& origin,
                               std::shared_ptr<const std::string> reason) noexcept {
   cancel_round round(origin, std::move(reason));
   {
-    const std::lock_guard guard(*this);
-    if (has(ended)) return false;
+    const lock_guard guard(*this);
+    if (look().has_ended()) return false;
     ask_to_end(round);
   }
   round.run();
   return true;
 }
 
-/// The lock is held, and the task has not ended.
+/// The task has not ended.
 void task_state_base::ask_to_end(cancel_round& round) noexcept {
-  store((word(std::memory_order_relaxed) | requested) + one_request);
+  change_to(look().with_request());
   // Without memory a forwarded reason is dropped. For the task's own request cancel() has made
   // room.
   task_extras* existing = extras_.load(std::memory_order_relaxed);
@@ -157,43 +154,42 @@ void task_state_base::ask_to_end(cancel_round& round) noexcept {
 
 task_state_base::passing task_state_base::try_pass_on(cancel_round& round) noexcept {
   if (!try_lock()) return passing::lock_not_free;
-  const std::lock_guard guard(static_cast<cancel_scope&>(*this), std::adopt_lock);
-  if (has(ended)) return passing::already_done;
+  const lock_guard guard(*this, std::adopt_lock);
+  if (look().has_ended()) return passing::already_done;
   ask_to_end(round);
   return passing::passed_on;
 }
 
 unsigned task_state_base::uncancel() noexcept {
-  const std::lock_guard guard(*this);
-  const std::uint64_t before = word(std::memory_order_relaxed);
-  if (before < one_request || has(ended)) return cancelling();
-  const std::uint64_t after = before - one_request;
-  store(after < one_request ? after & ~requested : after);
+  const lock_guard guard(*this);
+  const scope_word before = look();
+  if (before.request_count() == 0 || before.has_ended()) return cancelling();
+  change_to(before.with_one_request_less());
   return cancelling();
 }
 
 std::shared_ptr<const std::string> task_state_base::cancel_reason() noexcept {
   task_extras* const existing = extras_.load(std::memory_order_acquire);
   if (existing == nullptr) return nullptr;
-  const std::lock_guard guard(*this);
+  const lock_guard guard(*this);
   return existing->reason;
 }
 
 bool task_state_base::enter_list() noexcept {
-  if (has(listed)) return false;
-  set(listed);
+  if (look().is_listed()) return false;
+  change_to(look().with_listed());
   return true;
 }
 
 void task_state_base::leave_list() noexcept {
-  const std::lock_guard guard(*this);
-  clear(listed);
+  const lock_guard guard(*this);
+  change_to(look().without_listed());
 }
 
 task_state_base::addition task_state_base::try_add_waiter(waiter& who) noexcept {
   if (!try_lock()) return addition::lock_not_free;
-  const std::lock_guard guard(static_cast<cancel_scope&>(*this), std::adopt_lock);
-  if (has(ended)) return addition::already_done;
+  const lock_guard guard(*this, std::adopt_lock);
+  if (look().has_ended()) return addition::already_done;
   who.next = waiters_;
   waiters_ = &who;
   return addition::added;
@@ -201,7 +197,7 @@ task_state_base::addition task_state_base::try_add_waiter(waiter& who) noexcept 
 
 task_state_base::removal task_state_base::try_remove_waiter(waiter& who) noexcept {
   if (!try_lock()) return removal::lock_not_free;
-  const std::lock_guard guard(static_cast<cancel_scope&>(*this), std::adopt_lock);
+  const lock_guard guard(*this, std::adopt_lock);
   job** link = &waiters_;
   while (*link != nullptr && *link != &who) link = &(*link)->next;
   if (*link == nullptr) return removal::not_there;
@@ -243,28 +239,28 @@ void task_state_base::finish(std::exception_ptr failure, worker& here) noexcept 
   runtime_core& core = *home();
   home_.store(core.identity.word(), std::memory_order_release);
   lock();
-  if (has(requested) && !failure) [[unlikely]] {
+  if (look().is_requested() && !failure) [[unlikely]] {
     // A request has come since end_task() looked. cancel() has promised that the task will be
     // cancelled.
     unlock();
     failure = std::make_exception_ptr(magpie::cancelled(cancel_reason()));
     lock();
   }
-  std::uint64_t outcome = ended;
+  auto how = scope_word::outcome::result;
   if (failure) [[unlikely]] {
-    outcome |= is_cancellation(failure) ? has_failed | was_cancelled : has_failed;
+    how = is_cancellation(failure) ? scope_word::outcome::cancelled : scope_word::outcome::failure;
     ::new (&failure_) std::exception_ptr(std::move(failure));
   }
   job* const waiting = std::exchange(waiters_, nullptr);
   task_extras* const extras = extras_.load(std::memory_order_relaxed);
-  store((word(std::memory_order_relaxed) & ~(requested | locked)) | outcome);  // and unlocks
+  unlock_with(look().ended_with(how));
   if (extras != nullptr && extras->callbacks.task_ended()) [[unlikely]] {
     add_handle();  // as in add_done_callback()
     core.tasks.add(here, 1);
     core.jobs.submit(extras->callbacks);
   }
   // A handle or visit stands behind each waiter, so the state goes here only if there is no waiter.
-  if (references().fetch_sub(still_running, std::memory_order_acq_rel) == still_running) dispose();
+  if (references().end_run()) dispose();
   for (job* each = reversed(waiting); each != nullptr;) {
     job* const following = each->next;  // read first: a waiter may be gone once it is woken
     tell(static_cast<waiter&>(*each), here);
@@ -274,8 +270,8 @@ void task_state_base::finish(std::exception_ptr failure, worker& here) noexcept 
 }
 
 void task_state_base::observe() noexcept {
-  const std::lock_guard guard(*this);
-  set(observed);
+  const lock_guard guard(*this);
+  change_to(look().with_observed());
 }
 
 std::exception_ptr task_state_base::failure() {
@@ -287,13 +283,13 @@ std::exception_ptr task_state_base::failure() {
     case task_status::finished:
       break;
   }
-  if (!has(has_failed)) return nullptr;
+  if (!look().has_exception()) return nullptr;
   observe();
   return failure_;
 }
 
 std::exception_ptr task_state_base::error() noexcept {
-  if (!has(has_failed)) return nullptr;
+  if (!look().has_exception()) return nullptr;
   observe();
   return failure_;
 }
@@ -307,14 +303,14 @@ void task_state_base::throw_instead_of_result() {
 std::string task_state_base::name() const {
   forked_process::check();
   auto& self = const_cast<task_state_base&>(*this);
-  const std::lock_guard guard(self);
-  return name_.text();
+  const lock_guard guard(self);
+  return self.name_.text();
 }
 
 void task_state_base::set_name(std::string_view name) {
   forked_process::check();
   task_name replacement(name);  // destroyed after the lock is released, with the old name
-  const std::lock_guard guard(*this);
+  const lock_guard guard(*this);
   name_.swap(replacement);
 }
 
@@ -327,7 +323,7 @@ std::string task_state_base::waiting_for() {
 }
 
 void task_state_base::describe_waits(wait_descriptions& into) noexcept {
-  const std::lock_guard guard(*this);
+  const lock_guard guard(*this);
   const runtime_core* const core = home();  // there until the task has ended
   into.set_moment(core != nullptr ? core->jobs.now() : clock::now());
   describe_members(into);
@@ -342,7 +338,8 @@ void task_state_base::report(const std::exception_ptr& error) const noexcept {
 }
 
 void task_state_base::dispose() noexcept {
-  if (has(has_failed) && !has(was_cancelled | observed)) report(failure_);
+  const scope_word seen = look();
+  if (seen.has_failure() && !seen.is_observed()) report(failure_);
   operations_.dispose(*this);
 }
 

@@ -7,21 +7,21 @@
 namespace magpie {
 
 std::optional<time_point> timeout_scope::deadline() noexcept {
-  const std::lock_guard guard(static_cast<cancel_scope&>(*this));
+  const detail::lock_guard<cancel_scope> guard(*this);
   if (own_deadline() == time_point::max()) return std::nullopt;
   return own_deadline();
 }
 
 /// By the time of the task's runtime, to which the calling thread may not belong.
 time_point timeout_scope::now() noexcept {
-  const std::lock_guard guard(static_cast<cancel_scope&>(*this));
+  const detail::lock_guard<cancel_scope> guard(*this);
   return has_ended_ ? time_point{} : root().home()->jobs.now();
 }
 
 bool timeout_scope::reschedule(time_point deadline) {
   bool is_over = false;
   {
-    const std::lock_guard guard(static_cast<cancel_scope&>(*this));
+    const detail::lock_guard<cancel_scope> guard(*this);
     if (has_ended_ || expired()) {
       detail::throw_invalid_state("a timeout to reschedule that has neither expired nor been left");
     }
@@ -41,7 +41,7 @@ bool timeout_scope::reschedule(time_point deadline) {
     if (detail::job* const awaiter = run_out()) home.submit(*awaiter);
   } else {
     home.arm(*this, deadline);  // without the lock, which the fired timer takes
-    const std::lock_guard guard(static_cast<cancel_scope&>(*this));
+    const detail::lock_guard<cancel_scope> guard(*this);
     is_arming_ = false;
   }
   return true;
@@ -50,10 +50,10 @@ bool timeout_scope::reschedule(time_point deadline) {
 detail::continuation timeout_scope::begin(std::coroutine_handle<> awaiting) noexcept {
   const detail::continuation after_body = abort_scope::begin(awaiting, &go_on);
   if (own_deadline() == detail::long_ago) {
-    const std::lock_guard guard(static_cast<cancel_scope&>(*this));
+    const detail::lock_guard<cancel_scope> guard(*this);
     mark_requested();
   } else if (own_deadline() != time_point::max()) {
-    is_armed_ = true;  // no other thread uses this scope yet
+    is_armed_ = true;
     detail::worker::here().home().arm(*this, own_deadline());
   }
   return after_body;
@@ -63,7 +63,7 @@ detail::continuation timeout_scope::begin(std::coroutine_handle<> awaiting) noex
 /// stay until run_out() is over, whose caller then submits the awaiter.
 std::coroutine_handle<> timeout_scope::go_on(nested_scope& self) noexcept {
   auto& scope = static_cast<timeout_scope&>(self);
-  const std::lock_guard guard(static_cast<cancel_scope&>(scope));
+  const detail::lock_guard<cancel_scope> guard(scope);
   scope.has_ended_ = true;
   if (!scope.is_armed_) return scope.awaiter();
   if (detail::worker::here().home().disarm(scope)) return scope.awaiter();
@@ -75,7 +75,7 @@ std::coroutine_handle<> timeout_scope::go_on(nested_scope& self) noexcept {
 detail::job* timeout_scope::expire(timer& self) noexcept {
   auto& scope = static_cast<timeout_scope&>(self);
   {
-    const std::lock_guard guard(static_cast<cancel_scope&>(scope));
+    const detail::lock_guard<cancel_scope> guard(scope);
     if (!scope.has_ended_ && scope.outcome == state::expired) scope.mark_requested();
   }
   return scope.run_out();
@@ -83,7 +83,7 @@ detail::job* timeout_scope::expire(timer& self) noexcept {
 
 detail::job* timeout_scope::run_out() noexcept {
   if (expired()) tell();
-  const std::lock_guard guard(static_cast<cancel_scope&>(*this));
+  const detail::lock_guard<cancel_scope> guard(*this);
   is_armed_ = false;
   return has_ended_ ? &resumption_ : nullptr;
 }

@@ -4,19 +4,18 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <magpie/detail/lock_guard.hpp>
 #include <magpie/detail/spin_lock.hpp>
 #include <magpie/detail/this_thread.hpp>
-#include <mutex>
+#include <magpie/detail/thread_annotations.hpp>
 #include <new>
 #include <type_traits>
 #include <utility>
 
+#include "scheduler/block_chain.hpp"
 #include "scheduler/slabs.hpp"
 
 namespace magpie::detail {
-
-/// The size of what a depot writes into each free block, after the header.
-inline constexpr std::size_t depot_link_size = 32;
 
 /// The header of blocks that have none.
 struct no_header {};
@@ -36,14 +35,14 @@ class depot {
   /// are one chain, of whatever length, or, if there is no chain, `wanted` new blocks; fewer when
   /// memory is short. Returns how many it took, at least one. Throws std::bad_alloc.
   std::uint32_t take(void** blocks, std::uint32_t wanted) {
-    free_block* chain = nullptr;
+    chain* taken_chain = nullptr;
     std::uint32_t taken = 0;
     {
-      const std::lock_guard lock(lock_);
-      chain = chains_;
-      if (chain != nullptr) {
-        chains_ = chain->next_chain;
-        free_count_ -= chain->length;
+      const lock_guard lock(lock_);
+      taken_chain = chains_;
+      if (taken_chain != nullptr) {
+        chains_ = taken_chain->next;
+        free_count_ -= taken_chain->length();
       } else {
         while (taken < wanted) {
           void* const block = cut_one();
@@ -52,13 +51,13 @@ class depot {
         }
       }
     }
-    if (chain != nullptr) taken = unchain(chain, blocks);
+    if (taken_chain != nullptr) taken = taken_chain->take_apart(blocks, block_size_);
     if (taken == 0) throw std::bad_alloc();
     return taken;
   }
 
   /// Gives `count` blocks, at least one, to the depot.
-  void give(void* const* blocks, std::uint32_t count) noexcept { give(*chain_of(blocks, count)); }
+  void give(void* const* blocks, std::uint32_t count) noexcept { give(chain::of(blocks, count)); }
 
   // The thread's side. A magazine with capacity 0 belongs to a thread that has no record yet, or
   // that is at its very end.
@@ -73,10 +72,10 @@ class depot {
     }
     std::uint32_t loaded = 0;
     if (own.chains != nullptr) {
-      auto* const chain = static_cast<free_block*>(own.chains);
-      own.chains = chain->next_chain;
+      auto& first = *static_cast<chain*>(own.chains);
+      own.chains = first.next;
       count_chains(own, own.chain_count.load(std::memory_order_relaxed) - 1);
-      loaded = unchain(chain, own.blocks.data());
+      loaded = first.take_apart(own.blocks.data(), block_size_);
     } else {
       loaded = take(own.blocks.data(), half);
     }
@@ -88,14 +87,14 @@ class depot {
   /// chain of the magazine, or goes to the depot when the magazine has enough chains.
   void unload_for(magazine& own, void* block) noexcept {
     if (own.capacity == 0) return give(&block, 1);
-    free_block& chain = *chain_of(own.blocks.data(), half);
+    chain& older = chain::of(own.blocks.data(), half);
     const std::uint32_t chain_count = own.chain_count.load(std::memory_order_relaxed);
     if ((chain_count + 1) * half * block_size_ <= most_kept) {
-      chain.next_chain = static_cast<free_block*>(own.chains);
-      own.chains = &chain;
+      older.next = static_cast<chain*>(own.chains);
+      own.chains = &older;
       count_chains(own, chain_count + 1);
     } else {
-      give(chain);
+      give(older);
     }
     // The newer half stays: it is in the processor's cache.
     std::copy_n(own.blocks.data() + half, half, own.blocks.data());
@@ -105,9 +104,9 @@ class depot {
 
   void unload_all(magazine& own) noexcept {
     while (own.chains != nullptr) {
-      auto& chain = *static_cast<free_block*>(own.chains);
-      own.chains = chain.next_chain;
-      give(chain);
+      auto& first = *static_cast<chain*>(own.chains);
+      own.chains = first.next;
+      give(first);
     }
     count_chains(own, 0);
     if (const std::uint32_t count = own.count.load(std::memory_order_relaxed)) {
@@ -118,26 +117,26 @@ class depot {
 
   /// Gives the slabs whose blocks are all free back to the system. Returns the number of bytes.
   std::size_t trim() noexcept {
-    const std::lock_guard lock(lock_);
+    const lock_guard lock(lock_);
     for (slab* each = slabs_; each != nullptr; each = each->next) each->free = 0;
     std::array<void*, longest_chain> blocks;
-    for (free_block* chain = chains_; chain != nullptr; chain = chain->next_chain) {
-      const std::uint32_t count = unchain(chain, blocks.data());
+    for (const chain* each = chains_; each != nullptr; each = each->next) {
+      const std::uint32_t count = each->take_apart(blocks.data(), block_size_);
       for (std::uint32_t i = 0; i < count; ++i) slab::of(blocks[i]).free += block_size_;
     }
     // Make new chains of the blocks that stay.
-    free_block* old_chains = std::exchange(chains_, nullptr);
+    chain* old_chains = std::exchange(chains_, nullptr);
     free_count_ = 0;
     while (old_chains != nullptr) {
-      free_block* const chain = old_chains;
-      old_chains = chain->next_chain;
-      const std::uint32_t count = unchain(chain, blocks.data());
+      const chain& old = *old_chains;
+      old_chains = old.next;
+      const std::uint32_t count = old.take_apart(blocks.data(), block_size_);
       std::uint32_t staying = 0;
       for (std::uint32_t i = 0; i < count; ++i) {
         const slab& home = slab::of(blocks[i]);
         if (home.free != home.cut) blocks[staying++] = blocks[i];
       }
-      if (staying != 0) add(*chain_of(blocks.data(), staying));
+      if (staying != 0) add(chain::of(blocks.data(), staying));
     }
     std::size_t given_back = 0;
     for (slab** link = &slabs_; *link != nullptr;) {
@@ -159,7 +158,7 @@ class depot {
   /// `visit` must neither allocate nor free a block here.
   template <class Visit>
   void for_each_header(Visit visit) {
-    const std::lock_guard lock(lock_);
+    const lock_guard lock(lock_);
     for (slab* each = slabs_; each != nullptr; each = each->next) {
       for (std::size_t at = 0; at < each->cut; at += block_size_) {
         visit(*std::launder(reinterpret_cast<Header*>(each->blocks + at)));
@@ -174,7 +173,7 @@ class depot {
     std::size_t reserved_bytes = 0;
   };
   [[nodiscard]] figures count() const {
-    const std::lock_guard lock(lock_);
+    const lock_guard lock(lock_);
     return {cut_count_, free_count_, slab_count_ * slab_size};
   }
 
@@ -182,23 +181,13 @@ class depot {
 
  private:
   static constexpr bool has_header = !std::is_same_v<Header, no_header>;
-  static constexpr std::size_t link_offset = has_header ? sizeof(Header) : 0;
+  // The links of a free block come after its header.
+  using chain = block_chain<has_header ? sizeof(Header) : 0>;
   static constexpr std::uint32_t half = magazine::most / 2;
   static constexpr std::uint32_t longest_chain = magazine::most;
   // The most bytes in the chains of one magazine. A depth-first walk of an irregular tree frees
   // what it allocates, but the number of its frames swings by thousands.
   static constexpr std::size_t most_kept = std::size_t{512} * 1024;
-
-  /// How a free block is linked. Blocks come and go in chains, so that little work is done under
-  /// the lock. A chain is a binary heap: block i links to 2 i + 1 and 2 i + 2. A thread that takes
-  /// a chain finds most of its blocks in no cache. In a list each link would wait for the link
-  /// before it; here only each level waits.
-  struct free_block {
-    std::array<free_block*, 2> following;
-    free_block* next_chain;  // for the first block of a chain
-    std::uint32_t length;    // of the chain that begins here
-  };
-  static_assert(sizeof(free_block) == depot_link_size);
 
   /// A slab with its bookkeeping. Blocks are cut from the front.
   struct slab {
@@ -218,61 +207,23 @@ class depot {
 
   static_assert(half * 2 == magazine::most);
 
-  [[nodiscard]] static free_block* link_in(void* block) noexcept {
-    return std::launder(
-        reinterpret_cast<free_block*>(static_cast<std::byte*>(block) + link_offset));
-  }
-
-  static free_block* chain_of(void* const* blocks, std::uint32_t count) noexcept {
-    for (std::uint32_t i = count; i-- > 0;) {
-      free_block* const made =
-          ::new (static_cast<std::byte*>(blocks[i]) + link_offset) free_block{{}, nullptr, count};
-      for (std::uint32_t j = 0; j < 2 && 2 * i + 1 + j < count; ++j) {
-        made->following[j] = link_in(blocks[2 * i + 1 + j]);
-      }
-    }
-    return link_in(blocks[0]);
-  }
-
-  std::uint32_t unchain(free_block* chain, void** blocks) const noexcept {
-    const std::uint32_t count = chain->length;
-    blocks[0] = reinterpret_cast<std::byte*>(chain) - link_offset;
-    for (std::uint32_t i = 1; i < count; ++i) {
-      free_block* const block = link_in(blocks[(i - 1) / 2])->following[(i - 1) % 2];
-      blocks[i] = reinterpret_cast<std::byte*>(block) - link_offset;
-      prefetch_rest_of(blocks[i]);
-    }
-    return count;
-  }
-
   static void count_chains(magazine& own, std::uint32_t count) noexcept {
     own.chain_count.store(count, std::memory_order_relaxed);
   }
 
-  void give(free_block& chain) noexcept {
-    const std::lock_guard lock(lock_);
-    add(chain);
+  void give(chain& given) noexcept {
+    const lock_guard lock(lock_);
+    add(given);
   }
 
-  /// The caller holds the lock.
-  void add(free_block& chain) noexcept {
-    chain.next_chain = chains_;
-    chains_ = &chain;
-    free_count_ += chain.length;
-  }
-
-  /// Prefetches a block that is about to be used and lies in no cache. unchain() itself touches the
-  /// first line.
-  void prefetch_rest_of(const void* block) const noexcept {
-    constexpr std::size_t line = 64;
-    constexpr std::size_t most = 4 * line;
-    for (std::size_t at = line; at < std::min(block_size_, most); at += line) {
-      __builtin_prefetch(static_cast<const std::byte*>(block) + at, 1);
-    }
+  void add(chain& added) noexcept MAGPIE_REQUIRES(lock_) {
+    added.next = chains_;
+    chains_ = &added;
+    free_count_ += added.length();
   }
 
   /// Cuts the next block from the newest slab. Returns null when memory is short.
-  void* cut_one() noexcept {
+  void* cut_one() noexcept MAGPIE_REQUIRES(lock_) {
     if ((slabs_ == nullptr || slabs_->cut + block_size_ > slab::room) && !add_slab()) {
       return nullptr;
     }
@@ -283,7 +234,7 @@ class depot {
     return block;
   }
 
-  bool add_slab() noexcept {
+  bool add_slab() noexcept MAGPIE_REQUIRES(lock_) {
     void* const memory = take_slab();
     if (memory == nullptr) return false;
     slab* const added = ::new (memory) slab;
@@ -293,12 +244,12 @@ class depot {
     return true;
   }
 
-  mutable spin_lock lock_;  // guards all members below
-  free_block* chains_ = nullptr;
-  slab* slabs_ = nullptr;  // only the first may have room left
-  std::size_t free_count_ = 0;
-  std::size_t cut_count_ = 0;
-  std::size_t slab_count_ = 0;
+  mutable spin_lock lock_;
+  chain* chains_ MAGPIE_GUARDED_BY(lock_) = nullptr;
+  slab* slabs_ MAGPIE_GUARDED_BY(lock_) = nullptr;  // only the first may have room left
+  std::size_t free_count_ MAGPIE_GUARDED_BY(lock_) = 0;
+  std::size_t cut_count_ MAGPIE_GUARDED_BY(lock_) = 0;
+  std::size_t slab_count_ MAGPIE_GUARDED_BY(lock_) = 0;
   const std::size_t block_size_;
 };
 

@@ -5,8 +5,10 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <magpie/detail/lock_guard.hpp>
 #include <magpie/detail/spin_lock.hpp>
-#include <mutex>
+#include <magpie/detail/thread_annotations.hpp>
+#include <magpie/detail/thread_mutex.hpp>
 #include <new>
 
 namespace magpie::detail {
@@ -59,7 +61,7 @@ std::size_t pop_from(queue& items, lane& source, job** jobs, std::size_t most) n
 class stranded_jobs {
  public:
   void push(job* const* items, std::size_t count) noexcept {
-    const std::lock_guard lock(mutex_);
+    const lock_guard lock(mutex_);
     for (std::size_t i = 0; i < count; ++i) {
       items[i]->next = nullptr;
       (first_ == nullptr ? first_ : last_->next) = items[i];
@@ -70,7 +72,7 @@ class stranded_jobs {
 
   [[nodiscard]] std::size_t pop(job** items, std::size_t most) noexcept {
     if (looks_empty()) return 0;
-    const std::lock_guard lock(mutex_);
+    const lock_guard lock(mutex_);
     std::size_t taken = 0;
     for (; taken < most && first_ != nullptr; ++taken) {
       items[taken] = first_;
@@ -85,9 +87,9 @@ class stranded_jobs {
   }
 
  private:
-  std::mutex mutex_;
-  job* first_ = nullptr;  // guarded by mutex_
-  job* last_ = nullptr;   // guarded by mutex_
+  thread_mutex mutex_;
+  job* first_ MAGPIE_GUARDED_BY(mutex_) = nullptr;
+  job* last_ MAGPIE_GUARDED_BY(mutex_) = nullptr;
   // The length of the list. Written under mutex_ (release); looks_empty() acquires it.
   std::atomic<std::size_t> count_{0};
 };
@@ -129,7 +131,7 @@ void ready_queue::push(std::size_t worker, job& item) noexcept {
 
 void ready_queue::push_shared(job* const* items, std::size_t count) noexcept {
   lanes::shared_lane& lane = lanes_->shared[shared_lane_of_this_thread()];
-  const std::lock_guard lock(lane.producers);
+  const lock_guard lock(lane.producers);
   if (!push_to(lanes_->items, lane, items, count)) lanes_->stranded.push(items, count);
 }
 

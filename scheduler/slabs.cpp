@@ -4,7 +4,9 @@
 
 #include <bit>
 #include <cstdint>
-#include <mutex>
+#include <magpie/detail/lock_guard.hpp>
+#include <magpie/detail/thread_annotations.hpp>
+#include <magpie/detail/thread_mutex.hpp>
 #include <new>
 
 namespace magpie::detail {
@@ -36,13 +38,12 @@ std::byte* map_aligned() noexcept {
 }
 
 struct {
-  std::mutex mutex;           // guards all members below
-  region* regions = nullptr;  // the newest first
-  std::size_t count = 0;
+  thread_mutex mutex;
+  region* regions MAGPIE_GUARDED_BY(mutex) = nullptr;  // the newest first
+  std::size_t count MAGPIE_GUARDED_BY(mutex) = 0;
 } slabs;
 
-/// The caller holds the lock.
-region* add_region() noexcept {
+region* add_region() noexcept MAGPIE_REQUIRES(slabs.mutex) {
   auto* const added = new (std::nothrow) region{map_aligned(), region::all_free, slabs.regions};
   if (added == nullptr || added->base == nullptr) {
     delete added;
@@ -59,7 +60,7 @@ region* add_region() noexcept {
 }  // namespace
 
 void* take_slab() noexcept {
-  const std::lock_guard lock(slabs.mutex);
+  const lock_guard lock(slabs.mutex);
   region* from = slabs.regions;
   while (from != nullptr && from->free == 0) from = from->next;
   if (from == nullptr && (from = add_region()) == nullptr) return nullptr;
@@ -69,7 +70,7 @@ void* take_slab() noexcept {
 }
 
 void give_slab(void* slab) noexcept {
-  const std::lock_guard lock(slabs.mutex);
+  const lock_guard lock(slabs.mutex);
   auto* const address = static_cast<std::byte*>(slab);
   region** link = &slabs.regions;
   while (address < (*link)->base || address >= (*link)->base + region::size) link = &(*link)->next;

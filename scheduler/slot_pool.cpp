@@ -7,7 +7,7 @@
 
 namespace magpie::detail {
 
-static_assert(slot::link_size == depot_link_size);
+static_assert(slot::link_size == block_link_size);
 
 depot<slot_header>& slot_depot() noexcept {
   alignas(depot<slot_header>) static std::byte place[sizeof(depot<slot_header>)];

@@ -1,7 +1,9 @@
 #include <magpie/detail/this_thread.hpp>
 
+#include <magpie/detail/lock_guard.hpp>
+#include <magpie/detail/thread_annotations.hpp>
+#include <magpie/detail/thread_mutex.hpp>
 #include <memory>
-#include <mutex>
 #include <new>
 #include <utility>
 
@@ -33,8 +35,8 @@ namespace {
 
 /// All usable records.
 struct record_list {
-  std::mutex mutex;
-  thread_record* first = nullptr;  // guarded by mutex, like the links
+  thread_mutex mutex;  // guards the records' links, too
+  thread_record* first MAGPIE_GUARDED_BY(mutex) = nullptr;
 
   static record_list& instance() {
     // Never destroyed, since threads may end after main. Not allocated, so that a thread can start
@@ -88,7 +90,7 @@ void add_record(thread_record& record) noexcept {
   for (magazine& each : record.magazines) each.capacity = magazine::most;
   record.slots.capacity = magazine::most;
   record_list& records = record_list::instance();
-  const std::lock_guard lock(records.mutex);
+  const lock_guard lock(records.mutex);
   record.next = records.first;
   record.previous = nullptr;
   if (records.first != nullptr) records.first->previous = &record;
@@ -98,14 +100,14 @@ void add_record(thread_record& record) noexcept {
 void remove_record(thread_record& record) noexcept {
   give_back_blocks(record);
   record_list& records = record_list::instance();
-  const std::lock_guard lock(records.mutex);
+  const lock_guard lock(records.mutex);
   if (record.next != nullptr) record.next->previous = record.previous;
   (record.previous != nullptr ? record.previous->next : records.first) = record.next;
 }
 
 void for_each_record(const std::function<void(const thread_record&)>& visit) {
   record_list& records = record_list::instance();
-  const std::lock_guard lock(records.mutex);
+  const lock_guard lock(records.mutex);
   for (thread_record* each = records.first; each != nullptr; each = each->next) visit(*each);
 }
 

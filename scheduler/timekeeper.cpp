@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <limits>
 #include <magpie/detail/futex.hpp>
+#include <magpie/detail/lock_guard.hpp>
 
 namespace magpie::detail {
 
@@ -35,7 +36,7 @@ void timekeeper::arm(std::size_t shard_index, timer& item, time_point deadline) 
   const std::uint64_t tick = tick_after(deadline);
   bool flushed = false;
   {
-    const std::lock_guard lock(home.mutex);
+    const lock_guard lock(home.mutex);
     flushed = home.flushed;
     if (!flushed) home.wheel.insert(item, tick);
   }
@@ -54,7 +55,7 @@ void timekeeper::arm(std::size_t shard_index, timer& item, time_point deadline) 
 
 bool timekeeper::disarm(timer& item) noexcept {
   shard& home = shards_[item.shard];
-  const std::lock_guard lock(home.mutex);
+  const lock_guard lock(home.mutex);
   return home.wheel.cancel(item);
 }
 
@@ -62,7 +63,7 @@ void timekeeper::flush() {
   for (shard& each : shards_) {
     timer_node* pending = nullptr;
     {
-      const std::lock_guard lock(each.mutex);
+      const lock_guard lock(each.mutex);
       each.flushed = true;
       pending = each.wheel.advance(std::numeric_limits<std::uint64_t>::max());
     }
@@ -74,7 +75,7 @@ void timekeeper::fire_due(time_point now) {
   for (shard& each : shards_) {
     timer_node* expired = nullptr;
     {
-      const std::lock_guard lock(each.mutex);
+      const lock_guard lock(each.mutex);
       expired = each.wheel.advance(tick_before(now));
     }
     hand_on(expired, timer::state::expired);
@@ -144,7 +145,7 @@ void timekeeper::fire(timer& due, timer::state outcome) {
 std::uint64_t timekeeper::first_tick() {
   std::uint64_t first = nothing;
   for (shard& each : shards_) {
-    const std::lock_guard lock(each.mutex);
+    const lock_guard lock(each.mutex);
     first = std::min(first, each.wheel.next_tick().value_or(nothing));
   }
   return first;

@@ -4,8 +4,9 @@
 #include <cstdint>
 #include <deque>
 #include <magpie/clock.hpp>
+#include <magpie/detail/thread_annotations.hpp>
+#include <magpie/detail/thread_mutex.hpp>
 #include <magpie/detail/timer.hpp>
-#include <mutex>
 #include <thread>
 
 #include "scheduler/timer_wheel.hpp"
@@ -59,9 +60,9 @@ class timekeeper {
   struct shard {
     explicit shard(std::uint64_t now) : wheel(now) {}
 
-    std::mutex mutex;
-    timer_wheel wheel;     // guarded by mutex
-    bool flushed = false;  // guarded by mutex
+    thread_mutex mutex;
+    timer_wheel wheel MAGPIE_GUARDED_BY(mutex);
+    bool flushed MAGPIE_GUARDED_BY(mutex) = false;
   };
 
   void loop();

@@ -8,15 +8,16 @@
 #include <magpie/clock.hpp>
 #include <magpie/detail/check.hpp>
 #include <magpie/detail/leaf_wait.hpp>
+#include <magpie/detail/lock_guard.hpp>
 #include <magpie/detail/result_slot.hpp>
 #include <magpie/detail/scheduler.hpp>
 #include <magpie/detail/spin_lock.hpp>
+#include <magpie/detail/thread_annotations.hpp>
 #include <magpie/runtime.hpp>
 #include <magpie/semaphore.hpp>
 #include <magpie/task.hpp>
 #include <magpie/timeout.hpp>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -105,7 +106,7 @@ class batcher_core {
   }
 
   [[nodiscard]] bool is_awaited() noexcept {
-    const std::lock_guard guard(lock_);
+    const lock_guard guard(lock_);
     return waiting_ != 0;
   }
 
@@ -117,7 +118,7 @@ class batcher_core {
   /// submitter spawns one first, because that may fail.
   [[nodiscard]] bool enter(entry& one) noexcept {
     const time_point when = now();
-    const std::lock_guard guard(lock_);
+    const lock_guard guard(lock_);
     if (!is_collecting_) return false;
     one.came_at_ = when;
     append(pending_, one);
@@ -128,14 +129,14 @@ class batcher_core {
 
   void begin_to_collect() {
     {
-      const std::lock_guard guard(lock_);
+      const lock_guard guard(lock_);
       if (std::exchange(is_collecting_, true)) return;
     }
     spawn_collector();
   }
 
   [[nodiscard]] bool try_leave(entry& one) noexcept {
-    const std::lock_guard guard(lock_);
+    const lock_guard guard(lock_);
     if (one.in_ == nullptr) return false;
     unlink(one);
     --waiting_;
@@ -195,7 +196,7 @@ class batcher_core {
   /// pending. The caller is then no collector any more.
   [[nodiscard]] std::optional<duration> time_left() noexcept {
     const time_point when = now();
-    const std::lock_guard guard(lock_);
+    const lock_guard guard(lock_);
     if (pending_.size == 0) {
       is_collecting_ = false;
       return std::nullopt;
@@ -211,14 +212,14 @@ class batcher_core {
   }
 
   [[nodiscard]] std::size_t size_of_next() noexcept {
-    const std::lock_guard guard(lock_);
+    const lock_guard guard(lock_);
     return std::min(pending_.size, options_.size);
   }
 
   /// Moves pending submissions into `batch`, as many as a batch may have and `items` has room for.
   /// Returns whether others are left, which need another collector.
   [[nodiscard]] bool take(list& batch, std::vector<In>& items) {
-    const std::lock_guard guard(lock_);
+    const lock_guard guard(lock_);
     while (pending_.size != 0 && items.size() != items.capacity() &&
            items.size() != options_.size) {
       entry& next = *pending_.first;
@@ -236,7 +237,7 @@ class batcher_core {
   void fail_pending(const std::exception_ptr& failure) noexcept {
     list failed;
     {
-      const std::lock_guard guard(lock_);
+      const lock_guard guard(lock_);
       is_collecting_ = false;
       while (pending_.size != 0) {
         entry& next = *pending_.first;
@@ -251,7 +252,7 @@ class batcher_core {
   void answer(list& batch, std::vector<Out>& results, const std::exception_ptr& failure) noexcept {
     entry* next = nullptr;
     {
-      const std::lock_guard guard(lock_);
+      const lock_guard guard(lock_);
       next = let_go(batch);
     }
     while (next != nullptr) {
@@ -272,13 +273,13 @@ class batcher_core {
 
   /// Empties a list and returns its first submission. From then on no cancel request can withdraw
   /// the submissions.
-  [[nodiscard]] entry* let_go(list& batch) noexcept {
+  [[nodiscard]] entry* let_go(list& batch) noexcept MAGPIE_REQUIRES(lock_) {
     for (entry* each = batch.first; each != nullptr; each = each->following_) each->in_ = nullptr;
     waiting_ -= batch.size;
     return std::exchange(batch, list{}).first;
   }
 
-  void append(list& to, entry& one) noexcept {
+  void append(list& to, entry& one) noexcept MAGPIE_REQUIRES(lock_) {
     one.in_ = &to;
     one.previous_ = to.last;
     one.following_ = nullptr;
@@ -286,7 +287,7 @@ class batcher_core {
     to.last = &one;
     ++to.size;
   }
-  void unlink(entry& one) noexcept {
+  void unlink(entry& one) noexcept MAGPIE_REQUIRES(lock_) {
     list& from = *std::exchange(one.in_, nullptr);
     (one.previous_ != nullptr ? one.previous_->following_ : from.first) = one.following_;
     (one.following_ != nullptr ? one.following_->previous_ : from.last) = one.previous_;
@@ -298,10 +299,10 @@ class batcher_core {
   std::weak_ptr<batcher_core> self_;
   semaphore complete_{0};
   spin_lock lock_;
-  // Guarded by the lock.
-  list pending_;
-  std::size_t waiting_ = 0;  // in pending_ and in the lists of running batches
-  bool is_collecting_ = false;
+  list pending_ MAGPIE_GUARDED_BY(lock_);
+  // In pending_ and in the lists of running batches.
+  std::size_t waiting_ MAGPIE_GUARDED_BY(lock_) = 0;
+  bool is_collecting_ MAGPIE_GUARDED_BY(lock_) = false;
 };
 
 }  // namespace detail

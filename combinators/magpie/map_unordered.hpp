@@ -5,13 +5,15 @@
 #include <exception>
 #include <functional>
 #include <magpie/detail/limited_run.hpp>
+#include <magpie/detail/lock_guard.hpp>
 #include <magpie/detail/result_slot.hpp>
+#include <magpie/detail/thread_annotations.hpp>
+#include <magpie/detail/thread_mutex.hpp>
 #include <magpie/outcome.hpp>
 #include <magpie/runtime.hpp>
 #include <magpie/semaphore.hpp>
 #include <magpie/task.hpp>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <ranges>
 #include <type_traits>
@@ -48,10 +50,10 @@ class unordered_run {
         std::exception_ptr failure;
         try {
           if constexpr (std::is_void_v<result>) {
-            co_await self->source_.begin(*chosen);
+            co_await self->begin(*chosen);
             self->add(element());
           } else {
-            decltype(auto) given = co_await self->source_.begin(*chosen);
+            decltype(auto) given = co_await self->begin(*chosen);
             self->add(std::forward<decltype(given)>(given));
           }
         } catch (...) {
@@ -68,7 +70,7 @@ class unordered_run {
   }
 
   void stop() noexcept {
-    const std::lock_guard guard(lock_);
+    const lock_guard guard(lock_);
     is_stopped_ = true;
   }
 
@@ -78,7 +80,7 @@ class unordered_run {
 
   /// Called with a permit of news(). False: the permit is that of the end.
   [[nodiscard]] bool has_result() {
-    const std::lock_guard guard(lock_);
+    const lock_guard guard(lock_);
     return !ready_.empty();
   }
 
@@ -88,7 +90,7 @@ class unordered_run {
     std::optional<element> taken;
     std::exception_ptr failure;
     {
-      const std::lock_guard guard(lock_);
+      const lock_guard guard(lock_);
       if (ready_.empty()) {
         failure = std::exchange(broken_, nullptr);
       } else {
@@ -110,15 +112,20 @@ class unordered_run {
   };
 
   [[nodiscard]] std::optional<item> next() {
-    const std::lock_guard guard(lock_);
+    const lock_guard guard(lock_);
     if (is_stopped_ || source_.is_at_end()) return std::nullopt;
     return std::optional<item>(source_.take());
+  }
+
+  /// source_.begin() touches nothing that next() changes.
+  [[nodiscard]] task<result> begin(item& chosen) MAGPIE_UNCHECKED_LOCKING {
+    return source_.begin(chosen);
   }
 
   template <class Value>
   void add(Value&& value) {
     {
-      const std::lock_guard guard(lock_);
+      const lock_guard guard(lock_);
       entry& added = ready_.emplace_back();
       try {
         added.value.fill(std::forward<Value>(value));
@@ -131,38 +138,36 @@ class unordered_run {
   }
   void add_failure(std::exception_ptr failure) {
     {
-      const std::lock_guard guard(lock_);
+      const lock_guard guard(lock_);
       ready_.emplace_back().failure = std::move(failure);
     }
     news_.release();
   }
 
   void give_up(std::exception_ptr failure) noexcept {
-    const std::lock_guard guard(lock_);
+    const lock_guard guard(lock_);
     if (!is_stopped_) broken_ = std::move(failure);
     is_stopped_ = true;
   }
 
   void note_end() {
     {
-      const std::lock_guard guard(lock_);
+      const lock_guard guard(lock_);
       if (--running_ != 0) return;
     }
     news_.release();
     end_.release();
   }
 
-  std::mutex lock_;
-  // Guarded by the lock, but for the semaphores, which have their own. source_.begin() is called
-  // without it.
-  Source source_;
-  std::deque<entry> ready_;
-  std::exception_ptr broken_;
-  bool is_stopped_ = false;
+  thread_mutex lock_;
+  Source source_ MAGPIE_GUARDED_BY(lock_);
+  std::deque<entry> ready_ MAGPIE_GUARDED_BY(lock_);
+  std::exception_ptr broken_ MAGPIE_GUARDED_BY(lock_);
+  bool is_stopped_ MAGPIE_GUARDED_BY(lock_) = false;
   semaphore room_;
   semaphore news_{0};
   semaphore end_{0};
-  std::size_t running_;  // runners
+  std::size_t running_ MAGPIE_GUARDED_BY(lock_);  // runners
 };
 
 }  // namespace detail

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <magpie/detail/leaf_wait.hpp>
 #include <magpie/detail/spin_lock.hpp>
+#include <magpie/detail/thread_annotations.hpp>
 #include <optional>
 #include <utility>
 
@@ -115,24 +116,24 @@ class semaphore {
 
   void give_back(std::size_t weight) noexcept;
 
-  // With the lock held.
-  [[nodiscard]] bool can_grant(std::int64_t weight) const noexcept { return free_ >= weight; }
-  [[nodiscard]] bool take(std::int64_t weight) noexcept;
-  void append(acquisition& last) noexcept;
-  void unlink(acquisition& gone) noexcept;
+  [[nodiscard]] bool can_grant(std::int64_t weight) const noexcept MAGPIE_REQUIRES(lock_) {
+    return free_ >= weight;
+  }
+  [[nodiscard]] bool take(std::int64_t weight) noexcept MAGPIE_REQUIRES(lock_);
+  void append(acquisition& last) noexcept MAGPIE_REQUIRES(lock_);
+  void unlink(acquisition& gone) noexcept MAGPIE_REQUIRES(lock_);
   /// Grants what can be granted. Returns the granted waiters as a list, for the caller to submit
   /// without the lock.
-  [[nodiscard]] detail::job* grant() noexcept;
+  [[nodiscard]] detail::job* grant() noexcept MAGPIE_REQUIRES(lock_);
   static void submit_all(detail::job* granted) noexcept;
 
   mutable detail::spin_lock lock_;
-  // Guarded by the lock.
-  std::int64_t free_;
-  std::int64_t all_;
+  std::int64_t free_ MAGPIE_GUARDED_BY(lock_);
+  std::int64_t all_ MAGPIE_GUARDED_BY(lock_);
   const over_release beyond_;
-  std::size_t waiting_ = 0;
-  acquisition* first_ = nullptr;
-  acquisition* last_ = nullptr;
+  std::size_t waiting_ MAGPIE_GUARDED_BY(lock_) = 0;
+  acquisition* first_ MAGPIE_GUARDED_BY(lock_) = nullptr;
+  acquisition* last_ MAGPIE_GUARDED_BY(lock_) = nullptr;
 };
 
 /// What acquire() returns, to be awaited once and at once.

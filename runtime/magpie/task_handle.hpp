@@ -192,16 +192,15 @@ class handle_awaiter_base : private leaf_wait {
   friend leaf_wait;
 
   static void pass_on(scope_member& self, cancel_round& round) noexcept;
-  void break_ring(cancel_round& round) noexcept;
+  void break_ring(cancel_round& round) noexcept MAGPIE_REQUIRES(*scope);
   [[nodiscard]] wait_description describe() const noexcept {
     return {.what = "task", .awaited = &awaited_};
   }
   static const operations handle_operations;
-  void resume_from_wait();
+  void resume_from_wait() MAGPIE_UNCHECKED_LOCKING;
 
-  // Guarded by the scope's lock.
-  std::uint64_t passed_round_ = 0;  // the last round whose request was forwarded
-  std::uint32_t passed_on_ = 0;     // the forwarded requests, as bits
+  std::uint64_t passed_round_ MAGPIE_GUARDED_BY(*scope) = 0;  // the last that was forwarded
+  std::uint32_t passed_on_ MAGPIE_GUARDED_BY(*scope) = 0;     // the forwarded requests, as bits
 };
 
 /// What result() and co_await of an lvalue return.

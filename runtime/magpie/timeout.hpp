@@ -8,6 +8,7 @@
 #include <magpie/detail/awaited_body.hpp>
 #include <magpie/detail/cancel_scope.hpp>
 #include <magpie/detail/resumption.hpp>
+#include <magpie/detail/thread_annotations.hpp>
 #include <magpie/detail/timer.hpp>
 #include <magpie/errors.hpp>
 #include <magpie/task.hpp>
@@ -47,8 +48,10 @@ class timeout_scope : protected detail::abort_scope, private detail::timer {
   timeout_scope& operator=(const timeout_scope&) = delete;
   ~timeout_scope() = default;
 
-  /// For await_suspend, as the last step that can fail. Returns the continuation of the body.
-  [[nodiscard]] detail::continuation begin(std::coroutine_handle<> awaiting) noexcept;
+  /// For await_suspend, as the last step that can fail. Returns the continuation of the body. No
+  /// other thread uses this scope before it returns.
+  [[nodiscard]] detail::continuation begin(std::coroutine_handle<> awaiting) noexcept
+      MAGPIE_UNCHECKED_LOCKING;
 
  private:
   [[nodiscard]] time_point now() noexcept;
@@ -61,10 +64,10 @@ class timeout_scope : protected detail::abort_scope, private detail::timer {
 
   detail::resumption resumption_;  // of the awaiter, when the body has ended during the expiry
 
-  // Guarded by the scope's lock.
-  bool is_armed_ = false;   // the timer is in the wheel or on its way out, or run_out() runs
-  bool is_arming_ = false;  // reschedule() is about to arm the timer
-  bool has_ended_ = false;  // the body has ended
+  // The timer is in the wheel or on its way out, or run_out() runs.
+  bool is_armed_ MAGPIE_GUARDED_BY(this) = false;
+  bool is_arming_ MAGPIE_GUARDED_BY(this) = false;  // reschedule() is about to arm the timer
+  bool has_ended_ MAGPIE_GUARDED_BY(this) = false;  // the body has ended
 };
 
 namespace detail {
@@ -85,7 +88,8 @@ class timeout_awaiter final : private timeout_scope {
   }
 
   template <class U>
-  [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<promise<U>> awaiting) {
+  [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<promise<U>> awaiting)
+      MAGPIE_UNCHECKED_LOCKING {  // no other thread knows of the scope yet
     if (When == begins::in_time && own_deadline() == long_ago) throw timeout_error();
     body_.take(std::invoke(make_, static_cast<timeout_scope&>(*this)));
     return body_.followed_by(begin(awaiting));

@@ -65,21 +65,20 @@ class condition_variable {
   using location = std::source_location;
 
  public:
+  void notify_one(location where = location::current()) { impl_.notify_one(debug_info(where)); }
   void notify_all(location where = location::current()) { impl_.notify_all(debug_info(where)); }
 
-  template <class Condition>
-  void wait(std::unique_lock<mutex>& lock, Condition is_over,
-            location where = location::current()) {
+  void wait(std::unique_lock<mutex>& lock, location where = location::current()) {
     lock_view held{*lock.mutex()};
-    while (!is_over()) impl_.wait(held, debug_info(where));
+    impl_.wait(held, debug_info(where));
   }
 
   /// Nobody has a deadline.
-  template <class Deadline, class Condition>
-  bool wait_until(std::unique_lock<mutex>& lock, Deadline, Condition is_over,
-                  location where = location::current()) {
-    wait(lock, is_over, where);
-    return true;
+  template <class Deadline>
+  std::cv_status wait_until(std::unique_lock<mutex>& lock, Deadline,
+                            location where = location::current()) {
+    wait(lock, where);
+    return std::cv_status::no_timeout;
   }
 
  private:

@@ -27,9 +27,8 @@ class Mutant:
     changes: tuple  # of an original, which is there exactly once, and what takes its place, each
 
 
-def fork_lane(name, *texts):
-    return Mutant("fork_lane_model", "scheduler/magpie/detail/fork_lane.hpp", name,
-                  tuple(zip(texts[::2], texts[1::2], strict=True)))
+def fork_lane(name, *texts, file="scheduler/magpie/detail/fork_lane.hpp"):
+    return Mutant("fork_lane_model", file, name, tuple(zip(texts[::2], texts[1::2], strict=True)))
 
 
 def idle(name, *texts, file="scheduler/idle.hpp"):
@@ -76,18 +75,18 @@ MUTANTS = [
               "split_.store(raised, std::memory_order_release);",
               "split_.store(raised, std::memory_order_relaxed);"),
     fork_lane("raid closes the guard relaxed",
-              "expected, is_raided, std::memory_order_acquire,",
-              "expected, is_raided, std::memory_order_relaxed,"),
+              "expected, guard::is_raided, std::memory_order_acquire,",
+              "expected, guard::is_raided, std::memory_order_relaxed,"),
     fork_lane("raid opens the guard relaxed",
               "    release_guard(split);\n  }\n\n  /// Any thread: a snapshot",
-              "    guard_.store(Sync::is_symmetric() ? is_fenced : split, "
+              "    guard_.store(Sync::is_symmetric() ? guard::is_fenced : split, "
               "std::memory_order_relaxed);\n  }\n\n  /// Any thread: a snapshot"),
     fork_lane("the owner takes the guard relaxed",
-              "compare_exchange_weak(seen, is_busy, std::memory_order_acquire,",
-              "compare_exchange_weak(seen, is_busy, std::memory_order_relaxed,"),
+              "compare_exchange_weak(seen.word, guard::is_busy, std::memory_order_acquire,",
+              "compare_exchange_weak(seen.word, guard::is_busy, std::memory_order_relaxed,"),
     fork_lane("pop opens the guard relaxed",
               "    release_guard(split);\n    return item;",
-              "    guard_.store(Sync::is_symmetric() ? is_fenced : split, "
+              "    guard_.store(Sync::is_symmetric() ? guard::is_fenced : split, "
               "std::memory_order_relaxed);\n    return item;"),
     fork_lane("pop lowers split with release only",
               "split_.store(lowered, std::memory_order_seq_cst);",
@@ -122,16 +121,16 @@ MUTANTS = [
               "    slots_[bottom & mask_].store(&item, std::memory_order_relaxed);\n"),
     fork_lane("pop looks at the guard before it moves bottom",
               "    lower_bottom(newest);\n"
-              "    if (guard_.load(std::memory_order_relaxed) > newest)",
-              "    const std::int64_t guard = guard_.load(std::memory_order_relaxed);\n"
+              "    if (look_at_guard().bars(newest))",
+              "    const guard seen = look_at_guard();\n"
               "    lower_bottom(newest);\n"
-              "    if (guard > newest)"),
+              "    if (seen.bars(newest))"),
     fork_lane("pop_if looks at the guard before it moves bottom",
               "    lower_bottom(newest);\n"
-              "    return guard_.load(std::memory_order_relaxed) > newest",
-              "    const std::int64_t guard = guard_.load(std::memory_order_relaxed);\n"
+              "    return look_at_guard().bars(newest)",
+              "    const guard seen = look_at_guard();\n"
               "    lower_bottom(newest);\n"
-              "    return guard > newest"),
+              "    return seen.bars(newest)"),
     fork_lane("pop looks at the thieves before it lowers split",
               "      split_.store(lowered, std::memory_order_seq_cst);\n"
               "      tail = tail_.load(std::memory_order_seq_cst);\n",
@@ -163,8 +162,8 @@ MUTANTS = [
               "    Sync::light_half();\n",
               ""),
     fork_lane("raid has its fence before it closes the guard",
-              "    std::int64_t expected = is_wanted;\n",
-              "    std::int64_t expected = is_wanted;\n    Sync::heavy_fence();\n",
+              "    std::int64_t expected = guard::is_wanted;\n",
+              "    std::int64_t expected = guard::is_wanted;\n    Sync::heavy_fence();\n",
               "    }\n    Sync::heavy_fence();\n",
               "    }\n"),
     fork_lane("raid has its fence after the look at bottom",
@@ -174,22 +173,22 @@ MUTANTS = [
               "    std::int64_t split = split_.load(std::memory_order_relaxed);\n"
               "    Sync::heavy_fence();\n    if"),
     fork_lane("the owner does not wait for the end of the raid",
-              "if (seen == is_raided) {",
-              "if (seen == 0 && is_raided == 0) {"),
+              "if (seen.has_raider()) {",
+              "if (false) {"),
     fork_lane("raid does not close the guard",
-              "expected, is_raided, std::memory_order_acquire,",
-              "expected, is_wanted, std::memory_order_acquire,"),
+              "expected, guard::is_raided, std::memory_order_acquire,",
+              "expected, guard::is_wanted, std::memory_order_acquire,"),
     fork_lane("raid does not care who has the guard",
-              "    std::int64_t expected = is_wanted;\n",
+              "    std::int64_t expected = guard::is_wanted;\n",
               "    std::int64_t expected = guard_.load(std::memory_order_relaxed);\n"),
     fork_lane("raid breaks into a raid",
-              "    std::int64_t expected = is_wanted;\n",
+              "    std::int64_t expected = guard::is_wanted;\n",
               "    std::int64_t expected = guard_.load(std::memory_order_relaxed);\n"
-              "    if (expected != is_raided) expected = is_wanted;\n"),
+              "    if (expected != guard::is_raided) expected = guard::is_wanted;\n"),
     fork_lane("raid breaks in on the busy owner",
-              "    std::int64_t expected = is_wanted;\n",
+              "    std::int64_t expected = guard::is_wanted;\n",
               "    std::int64_t expected = guard_.load(std::memory_order_relaxed);\n"
-              "    if (expected != is_busy) expected = is_wanted;\n"),
+              "    if (expected != guard::is_busy) expected = guard::is_wanted;\n"),
     fork_lane("raid goes on without the guard",
               "std::memory_order_relaxed)) {\n      return;\n    }\n    Sync::heavy_fence();",
               "std::memory_order_relaxed)) {\n    }\n    Sync::heavy_fence();"),
@@ -213,14 +212,14 @@ MUTANTS = [
               "    release_guard(split);\n  }\n\n  /// Any thread: a snapshot",
               "  }\n\n  /// Any thread: a snapshot"),
     fork_lane("ask overwrites the busy owner",
-              "if (guard <= is_fenced) {",
-              "if (guard < is_wanted) {"),
+              "if (seen.is_calm()) {",
+              "if (seen.word < guard::is_wanted) {"),
     fork_lane("ask overwrites a raid",
-              "if (guard <= is_fenced) {",
-              "if (guard != is_busy) {"),
+              "if (seen.is_calm()) {",
+              "if (seen.word != guard::is_busy) {"),
     # The guard of a lane without fences.
     fork_lane("the guard of a symmetric lane is calm",
-              "Sync::is_symmetric() ? is_fenced : split",
+              "Sync::is_symmetric() ? guard::is_fenced : split",
               "split"),
     fork_lane("raid leaves the guard of a symmetric lane calm",
               "    release_guard(split);\n  }\n\n  /// Any thread: a snapshot",
@@ -230,23 +229,24 @@ MUTANTS = [
               "    release_guard(0);\n",
               ""),
     fork_lane("ask leaves a symmetric lane alone",
-              "if (guard <= is_fenced) {",
-              "if (guard < is_fenced) {"),
+              "if (seen.is_calm()) {",
+              "if (seen.word < guard::is_fenced) {"),
     fork_lane("ask takes a busy owner for a fenced one",
               "is_busy = is_fenced + 1;",
-              "is_busy = is_fenced - 1;"),
+              "is_busy = is_fenced - 1;",
+              file="scheduler/magpie/detail/fork_lane_guard.hpp"),
     fork_lane("a symmetric guard is below the indices",
-              "? is_fenced : split",
+              "? guard::is_fenced : split",
               "? -1 : split"),
     fork_lane("ask does not compare",
-              "      guard_.compare_exchange_strong(guard, is_wanted, std::memory_order_relaxed,\n"
+              "      guard_.compare_exchange_strong(seen.word, guard::is_wanted, std::memory_order_relaxed,\n"
               "                                     std::memory_order_relaxed);\n",
-              "      guard_.store(is_wanted, std::memory_order_relaxed);\n"),
+              "      guard_.store(guard::is_wanted, std::memory_order_relaxed);\n"),
     fork_lane("the owner takes the guard without the exchange",
-              "} else if (guard_.compare_exchange_weak(seen, is_busy, "
+              "} else if (guard_.compare_exchange_weak(seen.word, guard::is_busy, "
               "std::memory_order_acquire,\n"
               "                                              std::memory_order_relaxed)) {\n",
-              "} else {\n        guard_.store(is_busy, std::memory_order_relaxed);\n"),
+              "} else {\n        guard_.store(guard::is_busy, std::memory_order_relaxed);\n"),
     fork_lane("the owner forgets that a raid moved split",
               "        return split_.load(std::memory_order_relaxed);\n",
               "        return known_split_;\n",
@@ -259,11 +259,11 @@ MUTANTS = [
               "  std::int64_t known_split_ = 0;\n  std::int64_t limit_ = 0;"),
     fork_lane("answer does not take the guard",
               "    std::int64_t split = take_guard(seen);\n    if",
-              "    seen = guard_.load(std::memory_order_relaxed);\n"
+              "    seen = look_at_guard();\n"
               "    std::int64_t split = split_.load(std::memory_order_relaxed);\n    if"),
     fork_lane("pop does not take the guard",
               "    std::int64_t split = take_guard(seen);\n    T* item",
-              "    seen = guard_.load(std::memory_order_relaxed);\n"
+              "    seen = look_at_guard();\n"
               "    std::int64_t split = split_.load(std::memory_order_relaxed);\n    T* item"),
     fork_lane("finish_pop_if does not take the guard",
               "    return pop_guarded(bottom_.load(std::memory_order_relaxed)) != nullptr;",
@@ -279,18 +279,17 @@ MUTANTS = [
               "pop() != nullptr;"),
     # What is public, and when.
     fork_lane("push does not answer",
-              "    return guard_.load(std::memory_order_relaxed) > bottom ? push_result::marked\n"
-              "                                                           : push_result::calm;\n",
+              "    return look_at_guard().bars(bottom) ? push_result::marked : push_result::calm;\n",
               "    return push_result::calm;\n"),
     fork_lane("push exposes nothing",
-              "    if (seen == is_wanted && split < bottom) split = expose(split, bottom);\n",
+              "    if (seen.has_request() && split < bottom) split = expose(split, bottom);\n",
               ""),
     fork_lane("pop exposes nothing",
-              "      if (seen == is_wanted && split < newest) split = expose(split, newest);\n",
+              "      if (seen.has_request() && split < newest) split = expose(split, newest);\n",
               ""),
     fork_lane("pop exposes the item that it takes",
-              "      if (seen == is_wanted && split < newest) split = expose(split, newest);\n",
-              "      if (seen == is_wanted) split = expose(split, newest + 1);\n"),
+              "      if (seen.has_request() && split < newest) split = expose(split, newest);\n",
+              "      if (seen.has_request()) split = expose(split, newest + 1);\n"),
     fork_lane("expose goes one item too far",
               "split + (bottom - split + 1) / 2;",
               "split + (bottom - split + 1);"),
@@ -301,11 +300,11 @@ MUTANTS = [
               "split < bottom) split = expose(split, bottom);",
               "split < bottom) expose(split, bottom);"),
     fork_lane("pop looks at the guard one item late",
-              "if (guard_.load(std::memory_order_relaxed) > newest) [[unlikely]]",
-              "if (guard_.load(std::memory_order_relaxed) > newest + 1) [[unlikely]]"),
+              "if (look_at_guard().bars(newest)) [[unlikely]]",
+              "if (look_at_guard().bars(newest + 1)) [[unlikely]]"),
     fork_lane("pop_if looks at the guard one item late",
-              "return guard_.load(std::memory_order_relaxed) > newest ?",
-              "return guard_.load(std::memory_order_relaxed) > newest + 1 ?"),
+              "return look_at_guard().bars(newest) ?",
+              "return look_at_guard().bars(newest + 1) ?"),
     fork_lane("pop takes a public item for its own",
               "if (newest >= split) {",
               "if (newest + 1 >= split) {"),
@@ -378,9 +377,8 @@ MUTANTS = [
               "[[unlikely]]\n      return pop_if_result::other;\n",
               "    static_cast<void>(item);\n"),
     fork_lane("pop_if trusts its glance at the slot",
-              "    return guard_.load(std::memory_order_relaxed) > newest ? pop_if_result::marked\n"
-              "                                                           "
-              ": pop_if_result::popped;\n",
+              "    return look_at_guard().bars(newest) ? pop_if_result::marked : "
+              "pop_if_result::popped;\n",
               "    return pop_if_result::popped;\n"),
     fork_lane("pop_if glances at the wrong slot",
               "    if (slots_[newest & mask_]",
@@ -897,7 +895,7 @@ MUTANTS = [
              "  emptied_.notify_all();\n",
              ""),
     registry("registry: notify does without the mutex",
-             "  const std::lock_guard lock(mutex_);\n  emptied_",
+             "  const lock_guard lock(mutex_);\n  emptied_",
              "  emptied_"),
     registry("registry: the closing thread does not say that it waits",
              "  is_awaited_.store(true, std::memory_order_relaxed);\n",
@@ -905,14 +903,14 @@ MUTANTS = [
     registry("registry: the closing thread says so after its first look",
              "  is_awaited_.store(true, std::memory_order_relaxed);\n"
              "  asymmetric_fence::heavy();\n"
-             "  std::unique_lock lock(mutex_);\n",
-             "  std::unique_lock lock(mutex_);\n"
+             "  const lock_guard lock(mutex_);\n",
+             "  const lock_guard lock(mutex_);\n"
              "  if (close_if_empty()) return true;\n"
              "  is_awaited_.store(true, std::memory_order_relaxed);\n"
              "  asymmetric_fence::heavy();\n"
              "  bool again = false;\n",
-             "[this] { return close_if_empty(); }",
-             "[&] { return std::exchange(again, true) && close_if_empty(); }"),
+             "while (!close_if_empty()) {",
+             "while (!(std::exchange(again, true) && close_if_empty())) {"),
     registry("registry: the closing thread has no fence",
              "  asymmetric_fence::heavy();\n",
              ""),
@@ -953,8 +951,8 @@ MUTANTS = [
     cancel("cancel: the lock is not held while the wait enters its source",
            "    const bool is_waiting = enter_source();\n"
            "    if (!is_waiting) leave_locked_scope();\n"
-           "    around.unlock();\n",
-           "    around.unlock();\n"
+           "    scope->unlock();\n",
+           "    scope->unlock();\n"
            "    const bool is_waiting = enter_source();\n",
            file="runtime/magpie/detail/leaf_wait.hpp"),
     cancel("cancel: the wait is touched after it was handed over",
@@ -971,6 +969,7 @@ MUTANTS = [
     cancel("cancel: the wait enters its scope after its source",
            "    enter_scope();\n"
            "    const bool is_waiting = enter_source();\n",
+           "    cancel_scope& around = *scope;\n"
            "    around.unlock();\n"
            "    const bool is_waiting = enter_source();\n"
            "    around.lock();\n"
@@ -1011,14 +1010,13 @@ MUTANTS = [
            "  static_cast<void>(leave_scope());\n"
            "  if (!withdrawn_) return;\n"),
     cancel("cancel: a delivery leaves the request",
-           "  clear(requested);\n"
-           "  return was_requested;",
-           "  return was_requested;",
+           "  change_to(before.delivered());\n",
+           "",
            file="runtime/cancel_scope.cpp"),
     cancel("cancel: a delivery takes the request without the lock",
-           "  const std::lock_guard guard(*this);\n"
-           "  const bool was_requested",
-           "  const bool was_requested",
+           "  const lock_guard guard(*this);\n"
+           "  const scope_word before",
+           "  const scope_word before",
            file="runtime/cancel_scope.cpp"),
     cancel("cancel: a delivery stops at the first scope",
            "        way.leave_scope();\n"
@@ -1039,7 +1037,7 @@ MUTANTS = [
            "void nested",
            file="runtime/cancel_scope.cpp"),
     cancel("cancel: a scope within is told without its lock",
-           "  const std::lock_guard guard(scope);\n"
+           "  const lock_guard guard(scope);\n"
            "  scope.tell",
            "  scope.tell",
            file="runtime/cancel_scope.cpp"),
@@ -1054,7 +1052,7 @@ MUTANTS = [
            "",
            file="runtime/cancel_scope.cpp"),
     cancel("cancel: a scope within leaves without the lock",
-           "  const std::lock_guard guard(*parent_);\n"
+           "  const lock_guard guard(*parent_);\n"
            "  parent_->unlink",
            "  parent_->unlink",
            file="runtime/cancel_scope.cpp"),
@@ -1063,8 +1061,9 @@ MUTANTS = [
            "",
            file="runtime/cancel_scope.cpp"),
     cancel("cancel: the lock lets everybody in",
-           "return (word_.fetch_or(locked, std::memory_order_acquire) & locked) == 0;",
-           "word_.fetch_or(locked, std::memory_order_acquire);\n"
+           "return !scope_word(word_.fetch_or(scope_word::lock_bit, "
+           "std::memory_order_acquire)).is_locked();",
+           "word_.fetch_or(scope_word::lock_bit, std::memory_order_acquire);\n"
            "    return true;",
            file="runtime/magpie/detail/cancel_scope.hpp"),
     cancel("cancel: the body ends and does not disarm",
@@ -1081,7 +1080,7 @@ MUTANTS = [
            "",
            file="runtime/timeout.cpp"),
     cancel("cancel: the body ends without the lock",
-           "  const std::lock_guard guard(static_cast<cancel_scope&>(scope));\n"
+           "  const detail::lock_guard<cancel_scope> guard(scope);\n"
            "  scope.has_ended_ = true;",
            "  scope.has_ended_ = true;",
            file="runtime/timeout.cpp"),
@@ -1091,14 +1090,14 @@ MUTANTS = [
            file="runtime/timeout.cpp"),
     cancel("cancel: an expiry is over before the members are told",
            "  if (expired()) tell();\n"
-           "  const std::lock_guard guard(static_cast<cancel_scope&>(*this));\n"
+           "  const detail::lock_guard<cancel_scope> guard(*this);\n"
            "  is_armed_ = false;\n",
            "  {\n"
            "    const std::lock_guard first(static_cast<cancel_scope&>(*this));\n"
            "    is_armed_ = false;\n"
            "  }\n"
            "  if (expired()) tell();\n"
-           "  const std::lock_guard guard(static_cast<cancel_scope&>(*this));\n",
+           "  const detail::lock_guard<cancel_scope> guard(*this);\n",
            file="runtime/timeout.cpp"),
     cancel("cancel: an expiry is never over",
            "  is_armed_ = false;\n"
@@ -1114,7 +1113,7 @@ MUTANTS = [
            "  return &resumption_;",
            file="runtime/timeout.cpp"),
     cancel("cancel: an expiry ends without the lock",
-           "  const std::lock_guard guard(static_cast<cancel_scope&>(*this));\n"
+           "  const detail::lock_guard<cancel_scope> guard(*this);\n"
            "  is_armed_ = false;\n"
            "  return",
            "  std::this_thread::yield();\n"
@@ -1130,11 +1129,11 @@ MUTANTS = [
            "",
            file="runtime/timeout.cpp"),
     cancel("cancel: a timeout begins unarmed",
-           "    is_armed_ = true;  // no other thread uses this scope yet\n",
+           "    is_armed_ = true;\n",
            "",
            file="runtime/timeout.cpp"),
     cancel("cancel: a timeout is armed before it says so",
-           "    is_armed_ = true;  // no other thread uses this scope yet\n"
+           "    is_armed_ = true;\n"
            "    detail::worker::here().home().arm(*this, own_deadline());\n",
            "    detail::worker::here().home().arm(*this, own_deadline());\n"
            "    is_armed_ = true;\n",
@@ -1176,41 +1175,42 @@ MUTANTS = [
            file="runtime/timeout.cpp"),
     # The end of a task.
     completion("end: it does not look again for a request",
-               "  if (has(requested) && !failure) [[unlikely]] {\n",
+               "  if (look().is_requested() && !failure) [[unlikely]] {\n",
                "  if (false) {\n"),
     completion("end: it looks for a request before it has the lock",
                "  lock();\n"
-               "  if (has(requested) && !failure) [[unlikely]] {\n",
-               "  const bool is_asked = has(requested);\n"
+               "  if (look().is_requested() && !failure) [[unlikely]] {\n",
+               "  const bool is_asked = look().is_requested();\n"
                "  lock();\n"
                "  if (is_asked && !failure) [[unlikely]] {\n"),
     completion("end: it takes no lock",
                "  lock();\n"
-               "  if (has(requested) && !failure) [[unlikely]] {\n"
+               "  if (look().is_requested() && !failure) [[unlikely]] {\n"
                "    // A request has come since end_task() looked. cancel() has promised that the task will be\n"
                "    // cancelled.\n"
                "    unlock();\n"
                "    failure = std::make_exception_ptr(magpie::cancelled(cancel_reason()));\n"
                "    lock();\n",
-               "  if (has(requested) && !failure) [[unlikely]] {\n"
+               "  if (look().is_requested() && !failure) [[unlikely]] {\n"
                "    failure = std::make_exception_ptr(magpie::cancelled(cancel_reason()));\n"),
     completion("end: it keeps the lock to ask for the reason",
                "    unlock();\n"
                "    failure =",
                "    failure ="),
     completion("end: it is published before the outcome is there",
-               "  std::uint64_t outcome = ended;\n",
-               "  set(ended);\n"
-               "  std::uint64_t outcome = ended;\n"),
+               "  auto how = scope_word::outcome::result;\n",
+               "  change_to(scope_word(look().bits() |\n"
+               "                       static_cast<std::uint64_t>(scope_word::outcome::result)));\n"
+               "  auto how = scope_word::outcome::result;\n"),
     completion("end: it does not say that it was cancelled",
-               "has_failed | was_cancelled : has_failed;",
-               "has_failed : has_failed;"),
+               "scope_word::outcome::cancelled : scope_word::outcome::failure;",
+               "scope_word::outcome::failure : scope_word::outcome::failure;"),
     completion("end: it takes the waiters before it has the lock",
                "  lock();\n"
-               "  if (has(requested) && !failure) [[unlikely]] {\n",
+               "  if (look().is_requested() && !failure) [[unlikely]] {\n",
                "  job* const waiting = std::exchange(waiters_, nullptr);\n"
                "  lock();\n"
-               "  if (has(requested) && !failure) [[unlikely]] {\n",
+               "  if (look().is_requested() && !failure) [[unlikely]] {\n",
                "  job* const waiting = std::exchange(waiters_, nullptr);\n"
                "  task_extras* const",
                "  task_extras* const"),
@@ -1218,84 +1218,74 @@ MUTANTS = [
                "    tell(static_cast<waiter&>(*each), here);\n",
                "    static_cast<void>(here);\n"),
     completion("end: it does not let go of the state",
-               "  if (references().fetch_sub(still_running, std::memory_order_acq_rel) == "
-               "still_running) dispose();\n",
+               "  if (references().end_run()) dispose();\n",
                ""),
     completion("end: it lets go of the state before it is published",
                "  lock();\n"
-               "  if (has(requested) && !failure) [[unlikely]] {\n",
-               "  const bool is_last =\n"
-               "      references().fetch_sub(still_running, std::memory_order_acq_rel) == "
-               "still_running;\n"
+               "  if (look().is_requested() && !failure) [[unlikely]] {\n",
+               "  const bool is_last = references().end_run();\n"
                "  lock();\n"
-               "  if (has(requested) && !failure) [[unlikely]] {\n",
-               "  if (references().fetch_sub(still_running, std::memory_order_acq_rel) == "
-               "still_running) dispose();\n",
+               "  if (look().is_requested() && !failure) [[unlikely]] {\n",
+               "  if (references().end_run()) dispose();\n",
                "  if (is_last) dispose();\n"),
-    completion("end: it lets go of the state without release",
-               "fetch_sub(still_running, std::memory_order_acq_rel)",
-               "fetch_sub(still_running, std::memory_order_acquire)"),
-    completion("end: it disposes of the state without acquire",
-               "fetch_sub(still_running, std::memory_order_acq_rel)",
-               "fetch_sub(still_running, std::memory_order_release)"),
     completion("end: it is published without release",
-               "store(std::uint64_t value) noexcept { word_.store(value, std::memory_order_release); }",
-               "store(std::uint64_t value) noexcept { word_.store(value, std::memory_order_relaxed); }",
+               "word_.store(next.bits(), std::memory_order_release);",
+               "word_.store(next.bits(), std::memory_order_relaxed);",
                file="runtime/magpie/detail/cancel_scope.hpp"),
     completion("end: who sees it does not acquire",
-               "return (word(std::memory_order_acquire) & ended) != 0;",
-               "return (word(std::memory_order_relaxed) & ended) != 0;",
-               "    const std::uint64_t seen = word(std::memory_order_acquire);\n"
-               "    if ((seen & ended) == 0) return task_status::pending;",
-               "    const std::uint64_t seen = word(std::memory_order_relaxed);\n"
-               "    if ((seen & ended) == 0) return task_status::pending;",
-               "    const std::uint64_t seen = word(std::memory_order_acquire);\n"
-               "    if ((seen & (ended",
-               "    const std::uint64_t seen = word(std::memory_order_relaxed);\n"
-               "    if ((seen & (ended",
+               "return look(std::memory_order_acquire).has_ended();",
+               "return look().has_ended();",
+               "    const scope_word seen = look(std::memory_order_acquire);\n"
+               "    if (!seen.has_ended()) return task_status::pending;",
+               "    const scope_word seen = look();\n"
+               "    if (!seen.has_ended()) return task_status::pending;",
+               "look(std::memory_order_acquire).has_result()",
+               "look().has_result()",
                file="runtime/magpie/detail/task_state.hpp"),
-    completion("end: a handle is dropped without release",
+    completion("end: a reference is dropped without release",
                "fetch_sub(reference, std::memory_order_acq_rel)",
                "fetch_sub(reference, std::memory_order_acquire)",
-               file="runtime/magpie/detail/task_state.hpp"),
-    completion("end: the last handle is dropped without acquire",
+               file="runtime/magpie/detail/task_references.hpp"),
+    completion("end: the last reference is dropped without acquire",
                "fetch_sub(reference, std::memory_order_acq_rel)",
                "fetch_sub(reference, std::memory_order_release)",
-               file="runtime/magpie/detail/task_state.hpp"),
+               file="runtime/magpie/detail/task_references.hpp"),
     completion("end: a request after it is accepted",
-               "    if (has(ended)) return false;\n"
+               "    if (look().has_ended()) return false;\n"
                "    ask_to_end(round);\n",
                "    ask_to_end(round);\n"),
     completion("end: a request is made without the lock",
-               "    const std::lock_guard guard(*this);\n"
-               "    if (has(ended)) return false;\n",
-               "    if (has(ended)) return false;\n"),
+               "    const lock_guard guard(*this);\n"
+               "    if (look().has_ended()) return false;\n",
+               "    if (look().has_ended()) return false;\n"),
     completion("end: a request is not counted",
-               "store((word(std::memory_order_relaxed) | requested) + one_request);",
-               "set(requested);"),
+               "change_to(look().with_request());",
+               "change_to(scope_word(look().bits() | 2));"),
     completion("end: a request is only counted",
-               "store((word(std::memory_order_relaxed) | requested) + one_request);",
-               "store(word(std::memory_order_relaxed) + one_request);"),
+               "change_to(look().with_request());",
+               "change_to(look().with_request().delivered());"),
     completion("end: the last request that is taken back stands",
-               "store(after < one_request ? after & ~requested : after);",
-               "store(after);"),
+               "less.request_count() == 0 ? less.without(requested) : less;",
+               "less;",
+               file="runtime/magpie/detail/scope_word.hpp"),
     completion("end: to take one request back takes all",
-               "store(after < one_request ? after & ~requested : after);",
-               "store(after & ~requested);"),
+               "less.request_count() == 0 ? less.without(requested) : less;",
+               "less.without(requested);",
+               file="runtime/magpie/detail/scope_word.hpp"),
     completion("end: a request is taken back after it",
-               "if (before < one_request || has(ended)) return",
-               "if (before < one_request) return"),
+               "if (before.request_count() == 0 || before.has_ended()) return",
+               "if (before.request_count() == 0) return"),
     completion("end: a request is taken back without the lock",
-               "  const std::lock_guard guard(*this);\n"
-               "  const std::uint64_t before",
-               "  const std::uint64_t before"),
+               "  const lock_guard guard(*this);\n"
+               "  const scope_word before",
+               "  const scope_word before"),
     completion("end: who waits does not look for it",
-               "  if (has(ended)) return wait_result::already_done;\n",
+               "  if (look().has_ended()) return wait_result::already_done;\n",
                ""),
     completion("end: who waits takes no lock",
-               "  const std::lock_guard guard(*this);\n"
-               "  if (has(ended)) return wait_result::already_done;\n",
-               "  if (has(ended)) return wait_result::already_done;\n"),
+               "  const lock_guard guard(*this);\n"
+               "  if (look().has_ended()) return wait_result::already_done;\n",
+               "  if (look().has_ended()) return wait_result::already_done;\n"),
     completion("end: who gives up waiting stays on the list",
                "  *link = who.next;\n",
                ""),

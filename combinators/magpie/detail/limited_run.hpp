@@ -6,14 +6,16 @@
 #include <functional>
 #include <iterator>
 #include <magpie/checkpoint.hpp>
+#include <magpie/detail/lock_guard.hpp>
 #include <magpie/detail/result_slot.hpp>
 #include <magpie/detail/task_ranges.hpp>
+#include <magpie/detail/thread_annotations.hpp>
+#include <magpie/detail/thread_mutex.hpp>
 #include <magpie/gather.hpp>
 #include <magpie/outcome.hpp>
 #include <magpie/task.hpp>
 #include <magpie/timeout.hpp>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <ranges>
 #include <type_traits>
@@ -143,36 +145,43 @@ class limited_run {
   /// Takes the next task. Returns nothing at the end of the range, when a task has failed, and when
   /// a cancel request has come since note_requests(), even if a task has swallowed it.
   [[nodiscard]] std::optional<taken> next() {
-    const std::lock_guard guard(lock_);
+    const lock_guard guard(lock_);
     if (is_over_locked() || requests_to_this_task() > requests_before_) return std::nullopt;
     const place where = results_.add();
     return std::optional<taken>(std::in_place, taken{source_.take(), where});
   }
-  [[nodiscard]] task<result> begin(taken& chosen) { return source_.begin(chosen.item); }
+  /// source_.begin() touches nothing that next() changes.
+  [[nodiscard]] task<result> begin(taken& chosen) MAGPIE_UNCHECKED_LOCKING {
+    return source_.begin(chosen.item);
+  }
 
   /// From now on no task starts.
   void stop() noexcept {
-    const std::lock_guard guard(lock_);
+    const lock_guard guard(lock_);
     is_stopped_ = true;
   }
   [[nodiscard]] bool is_over() {
-    const std::lock_guard guard(lock_);
+    const lock_guard guard(lock_);
     return is_over_locked();
   }
 
   /// Called before the runners start. Earlier requests do not stop them.
   void note_requests() noexcept { requests_before_ = requests_to_this_task(); }
 
-  [[nodiscard]] results_in_order<result> take_results() { return results_.take(); }
+  /// Called when no runner runs any more.
+  [[nodiscard]] results_in_order<result> take_results() MAGPIE_UNCHECKED_LOCKING {
+    return results_.take();
+  }
 
  private:
-  [[nodiscard]] bool is_over_locked() { return is_stopped_ || source_.is_at_end(); }
+  [[nodiscard]] bool is_over_locked() MAGPIE_REQUIRES(lock_) {
+    return is_stopped_ || source_.is_at_end();
+  }
 
-  std::mutex lock_;
-  // Guarded by the lock. source_.begin() is called without it.
-  Source source_;
-  ordered_results<result> results_;
-  bool is_stopped_ = false;
+  thread_mutex lock_;
+  Source source_ MAGPIE_GUARDED_BY(lock_);
+  ordered_results<result> results_ MAGPIE_GUARDED_BY(lock_);
+  bool is_stopped_ MAGPIE_GUARDED_BY(lock_) = false;
   // Written while no runner runs.
   std::uint64_t requests_before_ = 0;
 };

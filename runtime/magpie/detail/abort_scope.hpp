@@ -26,7 +26,7 @@ class abort_scope : public nested_scope {
 
   /// Returns true once abort(), or the like, has been called.
   [[nodiscard]] bool is_aborted() const noexcept {
-    return (word(std::memory_order_acquire) & asked) != 0;
+    return look(std::memory_order_acquire).request_count() != 0;
   }
 
   /// For await_suspend, as the last step that can fail. Returns the continuation of the body.

@@ -4,6 +4,9 @@
 #include <coroutine>
 #include <cstdint>
 #include <magpie/clock.hpp>
+#include <magpie/detail/lock_guard.hpp>
+#include <magpie/detail/scope_word.hpp>
+#include <magpie/detail/thread_annotations.hpp>
 #include <magpie/detail/wait_description.hpp>
 #include <memory>
 #include <mutex>
@@ -52,7 +55,7 @@ class scope_member {
 
 /// A part of a task that can be cancelled as one: the task as a whole, whose state is a scope, or
 /// what runs within a nested scope. See runtime/cancelling.md.
-class cancel_scope {
+class MAGPIE_LOCK cancel_scope {
  public:
   cancel_scope(const cancel_scope&) = delete;
   cancel_scope& operator=(const cancel_scope&) = delete;
@@ -60,7 +63,7 @@ class cancel_scope {
   /// Returns true if a request to this scope, or to one around it, has not been delivered to the
   /// coroutine in it yet, or not to all of its children.
   [[nodiscard]] bool is_requested() const noexcept {
-    return (word_.load(std::memory_order_acquire) & (requested | within)) != 0 && requests() != 0;
+    return look(std::memory_order_acquire).may_be_requested() && requests() != 0;
   }
   /// The same for each scope: a bit, the lowest for this one, the next for the one around it.
   [[nodiscard]] std::uint32_t requests() const noexcept;
@@ -82,34 +85,34 @@ class cancel_scope {
   // woken. Its holder may take the lock of a scope within, and only tries the locks of other
   // scopes.
 
-  void lock() noexcept {
+  void lock() noexcept MAGPIE_ACQUIRES() {
     if (!try_lock()) [[unlikely]]
       lock_slowly();
   }
-  [[nodiscard]] bool try_lock() noexcept {
-    return (word_.fetch_or(locked, std::memory_order_acquire) & locked) == 0;
+  [[nodiscard]] bool try_lock() noexcept MAGPIE_TRY_ACQUIRES(true) {
+    return !scope_word(word_.fetch_or(scope_word::lock_bit, std::memory_order_acquire)).is_locked();
   }
-  void unlock() noexcept {
-    word_.store(word_.load(std::memory_order_relaxed) & ~locked, std::memory_order_release);
-  }
+  void unlock() noexcept MAGPIE_RELEASES() { store(look().unlocked()); }
+  /// Says that the caller holds the lock, where only the caller's caller can be seen to.
+  void assume_locked() const noexcept MAGPIE_ASSUMES(this) {}
 
-  // With the lock held.
-
-  void link(scope_member& member) noexcept {
+  void link(scope_member& member) noexcept MAGPIE_REQUIRES(this) {
     member.next_ = members_;
     member.link_ = &members_;
     if (members_ != nullptr) members_->link_ = &member.next_;
     members_ = &member;
   }
-  void unlink(scope_member& member) noexcept {
+  void unlink(scope_member& member) noexcept MAGPIE_REQUIRES(this) {
     *member.link_ = member.next_;
     if (member.next_ != nullptr) member.next_->link_ = member.link_;
   }
-  [[nodiscard]] bool has_members() const noexcept { return members_ != nullptr; }
+  [[nodiscard]] bool has_members() const noexcept MAGPIE_REQUIRES(this) {
+    return members_ != nullptr;
+  }
   /// Notifies all members of a request.
-  void tell_members(cancel_round& round) noexcept;
+  void tell_members(cancel_round& round) noexcept MAGPIE_REQUIRES(this);
   /// Collects what the members wait for.
-  void describe_members(wait_descriptions& into) const noexcept;
+  void describe_members(wait_descriptions& into) const noexcept MAGPIE_REQUIRES(this);
 
   enum class delivery : unsigned char {
     none,        // there is no request, or the coroutine knows of all
@@ -140,34 +143,16 @@ class cancel_scope {
   [[nodiscard]] bool contains(const void* other) noexcept;
 
  protected:
-  enum class kind : std::uint64_t { task = 0, nested = 4 };
-
-  explicit cancel_scope(kind which) noexcept : word_(static_cast<std::uint64_t>(which)) {}
+  explicit cancel_scope(scope_word::kind which) noexcept : word_(scope_word(which).bits()) {}
   ~cancel_scope() = default;
 
-  static constexpr std::uint64_t locked = 1;
-  static constexpr std::uint64_t requested = 2;
-  static constexpr std::uint64_t within = static_cast<std::uint64_t>(kind::nested);
-  // Of a nested scope.
-  static constexpr std::uint64_t asked = 256;  // a request came, and may have been delivered
-  // Of a task's scope.
-  static constexpr std::uint64_t listed = 8;          // a round has it in its list
-  static constexpr std::uint64_t ended = 16;          // the outcome is final
-  static constexpr std::uint64_t has_failed = 32;     // ... and is an exception,
-  static constexpr std::uint64_t was_cancelled = 64;  // ... which is `cancelled`
-  static constexpr std::uint64_t observed = 128;      // ... and has been observed
-  static constexpr std::uint64_t one_request = std::uint64_t{1} << 32;  // cancelling()
-
-  [[nodiscard]] std::uint64_t word(std::memory_order order) const noexcept {
-    return word_.load(order);
+  [[nodiscard]] scope_word look(
+      std::memory_order order = std::memory_order_relaxed) const noexcept {
+    return scope_word(word_.load(order));
   }
-  [[nodiscard]] bool has(std::uint64_t bit) const noexcept {
-    return (word_.load(std::memory_order_relaxed) & bit) != 0;
-  }
-  // With the lock held.
-  void set(std::uint64_t bits) noexcept { store(word_.load(std::memory_order_relaxed) | bits); }
-  void clear(std::uint64_t bits) noexcept { store(word_.load(std::memory_order_relaxed) & ~bits); }
-  void store(std::uint64_t value) noexcept { word_.store(value, std::memory_order_release); }
+  void change_to(scope_word next) noexcept MAGPIE_REQUIRES(this) { store(next); }
+  /// change_to() a word without the lock.
+  void unlock_with(scope_word next) noexcept MAGPIE_RELEASES() { store(next); }
 
  private:
   enum class counting {
@@ -179,20 +164,21 @@ class cancel_scope {
   /// Reads the count and whether a request stands at once, so that a request which comes during the
   /// call is in both or in neither.
   [[nodiscard]] std::uint64_t count_own_requests(counting which) const noexcept;
-  void lock_slowly() noexcept;
+  void lock_slowly() noexcept MAGPIE_ACQUIRES();
+  void store(scope_word next) noexcept { word_.store(next.bits(), std::memory_order_release); }
 
-  // The bits above and, in the upper half, the count of requests to the task. Bit `locked` is set
-  // by the thread that gets the lock (acquire) and cleared by it (release); all else is only
-  // changed with the lock held. Setting `requested` or `ended` releases: a thread that sees the bit
-  // without the lock (acquire) sees what was before.
+  // A scope_word. The thread that gets the lock sets the lock bit (acquire) and clears it
+  // (release). All else changes with the lock held, and releases: a thread that sees a request or
+  // the end without the lock (acquire) sees what was before.
   std::atomic<std::uint64_t> word_;
-  scope_member* members_ = nullptr;  // guarded by the lock
+  scope_member* members_ MAGPIE_GUARDED_BY(this) = nullptr;
 };
 
 /// A scope around one awaited coroutine of a task, its *body*. Lives in what awaits the body.
 class nested_scope : public cancel_scope, public scope_member {
  public:
-  nested_scope() noexcept : cancel_scope(kind::nested), scope_member(nested_operations) {}
+  nested_scope() noexcept
+      : cancel_scope(scope_word::kind::nested), scope_member(nested_operations) {}
 
   /// Notifies what runs within of a request that has been marked. Any thread that knows that this
   /// object exists.
@@ -200,8 +186,8 @@ class nested_scope : public cancel_scope, public scope_member {
 
   [[nodiscard]] cancel_scope& parent() const noexcept { return *parent_; }
 
-  /// The deadline of what runs within; time_point::max() for none. With the lock held.
-  [[nodiscard]] time_point own_deadline() const noexcept { return deadline_; }
+  /// The deadline of what runs within; time_point::max() for none.
+  [[nodiscard]] time_point own_deadline() const noexcept MAGPIE_REQUIRES(this) { return deadline_; }
 
   /// What awaits the body.
   [[nodiscard]] std::coroutine_handle<> awaiter() const noexcept { return awaiter_; }
@@ -222,10 +208,11 @@ class nested_scope : public cancel_scope, public scope_member {
   /// scope again.
   void leave() noexcept;
 
-  /// With the lock held.
-  void set_own_deadline(time_point deadline) noexcept { deadline_ = deadline; }
-  /// With the lock held: marks a request to what runs within.
-  void mark_requested() noexcept { set(requested | asked); }
+  void set_own_deadline(time_point deadline) noexcept MAGPIE_REQUIRES(this) {
+    deadline_ = deadline;
+  }
+  /// Marks a request to what runs within.
+  void mark_requested() noexcept MAGPIE_REQUIRES(this) { change_to(look().with_request()); }
 
  private:
   friend cancel_scope;
@@ -236,7 +223,7 @@ class nested_scope : public cancel_scope, public scope_member {
 
   cancel_scope* parent_ = nullptr;
   std::coroutine_handle<> awaiter_;
-  time_point deadline_ = time_point::max();
+  time_point deadline_ MAGPIE_GUARDED_BY(this) = time_point::max();
   end_function when_ended_ = nullptr;
 };
 
@@ -281,8 +268,8 @@ class cancel_round {
   /// a lock, because it may call a user's code.
   void run() noexcept;
 
-  /// With the lock of `task` held: it has the request, and its members have not been notified.
-  void add(task_state_base& task) noexcept;
+  /// `task` has the request, and its members have not been notified.
+  void add(task_state_base& task) noexcept MAGPIE_REQUIRES(task);
   /// A member's lock was busy, so the round visits this scope again.
   void come_again() noexcept { must_come_again_ = true; }
   /// Calls `call`, which no other round is given, when all members have been notified and no lock

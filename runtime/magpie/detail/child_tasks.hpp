@@ -6,6 +6,7 @@
 #include <magpie/detail/leaf_wait.hpp>
 #include <magpie/detail/spin_lock.hpp>
 #include <magpie/detail/task_state.hpp>
+#include <magpie/detail/thread_annotations.hpp>
 #include <magpie/runtime.hpp>
 #include <vector>
 
@@ -51,8 +52,9 @@ class child_tasks {
   class join_awaiter;
   [[nodiscard]] join_awaiter join() noexcept;
 
-  /// Returns the children's failures, in the order of their ends. Only after the join.
-  [[nodiscard]] std::vector<std::exception_ptr> take_failures();
+  /// Returns the children's failures, in the order of their ends. Only after the join: no other
+  /// thread is here any more.
+  [[nodiscard]] std::vector<std::exception_ptr> take_failures() MAGPIE_UNCHECKED_LOCKING;
 
   /// Returns whether the error only says that launch() of this object refused a task.
   [[nodiscard]] bool is_refusal(const std::exception_ptr& error) const noexcept;
@@ -65,15 +67,13 @@ class child_tasks {
   static void child_ended(job& self, worker& here) noexcept;
   void note_failure(member& ended, std::exception_ptr error) noexcept;
 
-  // With the lock held.
-
-  static void link(member& added, member*& list) noexcept;
-  static void unlink(member& removed) noexcept;
+  void link(member& added, member*& list) noexcept MAGPIE_REQUIRES(lock_);
+  void unlink(member& removed) noexcept MAGPIE_REQUIRES(lock_);
   /// If the join waits and nothing is left, moves to finished and returns the join, for the caller
   /// to wake. Otherwise returns null; after the caller has released the lock it must touch nothing
   /// here.
-  [[nodiscard]] join_awaiter* take_finished_join() noexcept;
-  [[nodiscard]] bool is_empty() const noexcept {
+  [[nodiscard]] join_awaiter* take_finished_join() noexcept MAGPIE_REQUIRES(lock_);
+  [[nodiscard]] bool is_empty() const noexcept MAGPIE_REQUIRES(lock_) {
     return children_ == nullptr && told_ == nullptr && !is_being_aborted_;
   }
 
@@ -81,13 +81,12 @@ class child_tasks {
   abort_scope body_scope_;
 
   spin_lock lock_;
-  // Guarded by the lock.
-  stage stage_ = stage::open;
-  member* children_ = nullptr;     // those that abort() has not reached
-  member* told_ = nullptr;         // those that abort() has reached
-  member* failed_ = nullptr;       // those of children that failed; newest first
-  bool is_being_aborted_ = false;  // abort() runs
-  join_awaiter* joining_ = nullptr;
+  stage stage_ MAGPIE_GUARDED_BY(lock_) = stage::open;
+  member* children_ MAGPIE_GUARDED_BY(lock_) = nullptr;  // those that abort() has not reached
+  member* told_ MAGPIE_GUARDED_BY(lock_) = nullptr;      // those that abort() has reached
+  member* failed_ MAGPIE_GUARDED_BY(lock_) = nullptr;    // those of failed children; newest first
+  bool is_being_aborted_ MAGPIE_GUARDED_BY(lock_) = false;  // abort() runs
+  join_awaiter* joining_ MAGPIE_GUARDED_BY(lock_) = nullptr;
 };
 
 class child_tasks::join_awaiter : private leaf_wait {

@@ -107,9 +107,9 @@ class completion_wait : private leaf_wait {
   bool has_armed_ = false;
   // A request that was delivered to the coroutine before the wait, and was forwarded.
   cancel_scope::delivery told_before_ = cancel_scope::delivery::none;
-  // Guarded by the scope's lock: the last round whose request was forwarded, and to how many tasks.
-  std::uint64_t passed_round_ = 0;
-  std::size_t passed_to_ = 0;
+  // The last round whose request was forwarded, and to how many tasks.
+  std::uint64_t passed_round_ MAGPIE_GUARDED_BY(*scope) = 0;
+  std::size_t passed_to_ MAGPIE_GUARDED_BY(*scope) = 0;
 };
 
 }  // namespace magpie::detail

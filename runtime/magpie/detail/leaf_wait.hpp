@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <magpie/detail/cancel_scope.hpp>
 #include <magpie/detail/resumption.hpp>
+#include <magpie/detail/thread_annotations.hpp>
 
 namespace magpie::detail {
 
@@ -29,11 +30,10 @@ class leaf_wait : public resumption, public scope_member {
   template <class EnterSource>
   [[nodiscard]] bool suspend(std::coroutine_handle<> suspended, EnterSource enter_source) {
     if (!lock_to_wait(suspended)) return false;
-    cancel_scope& around = *scope;
     enter_scope();
     const bool is_waiting = enter_source();
     if (!is_waiting) leave_locked_scope();
-    around.unlock();
+    scope->unlock();
     return is_waiting;
   }
 
@@ -52,6 +52,7 @@ class leaf_wait : public resumption, public scope_member {
   template <class Wait>
   static void tell(scope_member& self, cancel_round&) noexcept {
     auto& wait = static_cast<Wait&>(self);
+    wait.scope->assume_locked();
     if (wait.is_news() && wait.withdraw()) wait.submit_withdrawn();
   }
 
@@ -67,36 +68,38 @@ class leaf_wait : public resumption, public scope_member {
 
   /// Locks the scope for a wait that is about to enter it. If a request has been delivered to the
   /// coroutine instead, does not lock it and returns false.
-  [[nodiscard]] bool lock_to_wait(std::coroutine_handle<> suspended) noexcept;
+  [[nodiscard]] bool lock_to_wait(std::coroutine_handle<> suspended) noexcept
+      MAGPIE_TRY_ACQUIRES(true, *scope);
   /// After lock_to_wait() returned false: what has been delivered to the coroutine.
   [[nodiscard]] cancel_scope::delivery found() const noexcept { return found_; }
   /// After lock_to_wait() returned false: lets the coroutine wait all the same.
   void forget_found() noexcept { found_ = cancel_scope::delivery::none; }
-  /// With the scope's lock held.
-  void enter_scope() noexcept {
+  void enter_scope() noexcept MAGPIE_REQUIRES(*scope) {
     is_in_scope_ = true;
     scope->link(*this);
   }
-  void leave_locked_scope() noexcept {
+  void leave_locked_scope() noexcept MAGPIE_REQUIRES(*scope) {
     is_in_scope_ = false;
     scope->unlink(*this);
   }
   /// Returns the requests in the scope and around it.
   std::uint32_t leave_scope() noexcept;
   [[nodiscard]] bool is_in_scope() const noexcept { return is_in_scope_; }
-  /// With the scope's lock held: returns whether there is a request that had not been delivered to
-  /// the coroutine when it began to wait.
-  [[nodiscard]] bool is_news() const noexcept { return scope->requests() != told_; }
-  /// With the scope's lock held, for a wait that is in no source any more.
-  void submit_withdrawn() noexcept;
+  /// Returns whether there is a request that had not been delivered to the coroutine when it began
+  /// to wait.
+  [[nodiscard]] bool is_news() const noexcept MAGPIE_REQUIRES(*scope) {
+    return scope->requests() != told_;
+  }
+  /// For a wait that is in no source any more.
+  void submit_withdrawn() noexcept MAGPIE_REQUIRES(*scope);
 
  private:
   bool is_in_scope_ = false;  // from enter_scope() until leave_scope() or the withdrawal
   bool withdrawn_ = false;
   // A request that was delivered before the wait began.
   cancel_scope::delivery found_ = cancel_scope::delivery::none;
-  // Guarded by the scope's lock: the requests that had been delivered to the coroutine before.
-  std::uint32_t told_ = 0;
+  // The requests that had been delivered to the coroutine before.
+  std::uint32_t told_ MAGPIE_GUARDED_BY(*scope) = 0;
 };
 
 }  // namespace magpie::detail

@@ -11,6 +11,8 @@
 #include <magpie/detail/resumption.hpp>
 #include <magpie/detail/slot_pool.hpp>
 #include <magpie/detail/task_name.hpp>
+#include <magpie/detail/task_references.hpp>
+#include <magpie/detail/thread_annotations.hpp>
 #include <magpie/task.hpp>
 #include <memory>
 #include <new>
@@ -65,12 +67,12 @@ class task_state_base : public job, public cancel_scope {
   // Ended or not.
 
   [[nodiscard]] bool is_done() const noexcept {
-    return (word(std::memory_order_acquire) & ended) != 0;
+    return look(std::memory_order_acquire).has_ended();
   }
   [[nodiscard]] task_status status() const noexcept {
-    const std::uint64_t seen = word(std::memory_order_acquire);
-    if ((seen & ended) == 0) return task_status::pending;
-    return (seen & was_cancelled) != 0 ? task_status::cancelled : task_status::finished;
+    const scope_word seen = look(std::memory_order_acquire);
+    if (!seen.has_ended()) return task_status::pending;
+    return seen.was_cancelled() ? task_status::cancelled : task_status::finished;
   }
 
   enum class wait_result { registered, already_done };
@@ -98,15 +100,14 @@ class task_state_base : public job, public cancel_scope {
   [[nodiscard]] std::exception_ptr error() noexcept;
   /// Returns true if the task has ended with an exception other than `cancelled`.
   [[nodiscard]] bool has_error() const noexcept {
-    return (word(std::memory_order_acquire) & (has_failed | was_cancelled)) == has_failed;
+    return look(std::memory_order_acquire).has_failure();
   }
   /// Marks a failure, past or future, as observed: it needs no report.
   void observe() noexcept;
   /// Returns if there is a result. Throws invalid_state before the end, and what the task threw
   /// after a failure.
   void require_result() {
-    const std::uint64_t seen = word(std::memory_order_acquire);
-    if ((seen & (ended | has_failed)) != ended) [[unlikely]]
+    if (!look(std::memory_order_acquire).has_result()) [[unlikely]]
       throw_instead_of_result();
   }
 
@@ -120,7 +121,7 @@ class task_state_base : public job, public cancel_scope {
   bool pass_on(task_state_base& origin, std::shared_ptr<const std::string> reason) noexcept;
   /// The number of cancel requests, less those taken back.
   [[nodiscard]] unsigned cancelling() const noexcept {
-    return static_cast<unsigned>(word(std::memory_order_relaxed) / one_request);
+    return static_cast<unsigned>(look().request_count());
   }
   /// Takes one request back. Returns how many remain.
   unsigned uncancel() noexcept;
@@ -134,7 +135,7 @@ class task_state_base : public job, public cancel_scope {
 
   // For a round, which links tasks by `next`. That is free: a task that has begun is in no queue.
 
-  [[nodiscard]] bool enter_list() noexcept;
+  [[nodiscard]] bool enter_list() noexcept MAGPIE_REQUIRES(this);
   void leave_list() noexcept;
 
   /// The done callbacks. Any thread at any time.
@@ -163,19 +164,21 @@ class task_state_base : public job, public cancel_scope {
 
   // References. The handles keep the state alive, and the runtime does so until the task has ended.
 
-  void add_handle() noexcept { references().fetch_add(one_handle, std::memory_order_relaxed); }
-  void drop_handle() noexcept { drop(one_handle); }
-  /// Returns true if only the caller's handle is left, so that no other code can read the outcome.
-  [[nodiscard]] bool has_one_handle() const noexcept {
-    return references().load(std::memory_order_acquire) % one_visit == one_handle;
+  void add_handle() noexcept { references().add_handle(); }
+  void drop_handle() noexcept {
+    if (references().drop_handle()) dispose();
   }
+  /// Returns true if only the caller's handle is left, so that no other code can read the outcome.
+  [[nodiscard]] bool has_one_handle() const noexcept { return references().is_one_handle(); }
 
   // For a thread that has found a slot and looks at what is in it. A visit keeps the state alive
   // too, but is no handle: a result that only one handle can take may be taken during the visit.
 
   /// Returns null if the slot has no state now.
   [[nodiscard]] static task_state_base* try_visit(slot& found) noexcept;
-  void end_visit() noexcept { drop(one_visit); }
+  void end_visit() noexcept {
+    if (references().end_visit()) dispose();
+  }
 
   /// Returns the core of the task's runtime; null from the task's end on.
   [[nodiscard]] runtime_core* home() const noexcept;
@@ -196,7 +199,7 @@ class task_state_base : public job, public cancel_scope {
   };
 
   task_state_base(const operations& typed, std::coroutine_handle<> frame) noexcept
-      : job(&run_first), cancel_scope(kind::task), operations_(typed), frame_(frame) {}
+      : job(&run_first), cancel_scope(scope_word::kind::task), operations_(typed), frame_(frame) {}
   ~task_state_base();
 
   /// The frame of the task's first coroutine. Only before the end.
@@ -207,35 +210,21 @@ class task_state_base : public job, public cancel_scope {
   friend class new_tasks;
   friend void end_task(task_state_base& state, std::exception_ptr& failure) noexcept;
 
-  static constexpr std::uint64_t one_handle = 1;
-  static constexpr std::uint64_t one_visit = std::uint64_t{1} << 48;
-  static constexpr std::uint64_t still_running = std::uint64_t{1} << 63;
-
-  void drop(std::uint64_t reference) noexcept {
-    if (references().fetch_sub(reference, std::memory_order_acq_rel) == reference) dispose();
-  }
-
-  // The count of the slot: handles in the low 48 bits, visits in the next 15, and still_running
-  // until the task has ended. publish() moves it from 0 (release; try_visit() acquires). Handles
-  // and visits are added and dropped; finish() takes still_running off, once, after the end is
-  // published. All subtractions acquire and release, so the thread that brings the count to 0 sees
-  // what the others did. That thread disposes of the state.
-  [[nodiscard]] std::atomic<std::uint64_t>& references() const noexcept {
-    return slot::of(const_cast<task_state_base*>(this)).references;
+  [[nodiscard]] task_references references() const noexcept {
+    return task_references(slot::of(const_cast<task_state_base*>(this)));
   }
 
   // The steps of launch(). No other thread knows of the task before publish().
-  void prepare(runtime_core& core, const spawn_options& options);
-  void publish(std::uint64_t held = one_handle) noexcept {
-    references().store(held | still_running, std::memory_order_release);
-  }
+  void prepare(runtime_core& core, const spawn_options& options) MAGPIE_UNCHECKED_LOCKING;
+  /// With a handle for the caller.
+  void publish(std::uint64_t visits = 0) noexcept { references().publish(visits); }
   void discard() noexcept { operations_.dispose(*this); }
 
   static void run_first(job& self, worker& here) noexcept;
   void finish(std::exception_ptr failure, worker& here) noexcept;
   [[noreturn]] void throw_instead_of_result();
   void dispose() noexcept;
-  void ask_to_end(cancel_round& round) noexcept;
+  void ask_to_end(cancel_round& round) noexcept MAGPIE_REQUIRES(this);
   [[nodiscard]] task_extras& extras();
   void drop_locals() noexcept;
 
@@ -258,10 +247,9 @@ class task_state_base : public job, public cancel_scope {
   // under the scope's lock (release); read under the lock, or without it (acquire).
   std::atomic<task_extras*> extras_{nullptr};
 
-  // Guarded by the scope's lock.
-
-  job* waiters_ = nullptr;  // each is a waiter; newest first; null from the end on
-  task_name name_;
+  // Each is a waiter; newest first; null from the end on.
+  job* waiters_ MAGPIE_GUARDED_BY(this) = nullptr;
+  task_name name_ MAGPIE_GUARDED_BY(this);
 };
 
 /// The state of a spawned task<T>.

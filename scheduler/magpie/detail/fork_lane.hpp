@@ -2,7 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <limits>
+#include <magpie/detail/fork_lane_guard.hpp>
 #include <magpie/detail/sync.hpp>
 #include <memory>
 #include <new>
@@ -50,16 +50,15 @@ class basic_fork_lane {
       return push_result::full;
     slots_[bottom & mask_].store(&item, std::memory_order_relaxed);
     bottom_.store(bottom + 1, std::memory_order_release);
-    return guard_.load(std::memory_order_relaxed) > bottom ? push_result::marked
-                                                           : push_result::calm;
+    return look_at_guard().bars(bottom) ? push_result::marked : push_result::calm;
   }
 
   /// Owner only, after a push returned `marked`: makes items public if a thief has requested some.
   [[gnu::noinline]] void answer() noexcept {
     const std::int64_t bottom = bottom_.load(std::memory_order_relaxed);
-    std::int64_t seen = 0;
+    guard seen;
     std::int64_t split = take_guard(seen);
-    if (seen == is_wanted && split < bottom) split = expose(split, bottom);
+    if (seen.has_request() && split < bottom) split = expose(split, bottom);
     release_guard(split);
   }
 
@@ -77,7 +76,7 @@ class basic_fork_lane {
   [[nodiscard]] T* pop() noexcept {
     const std::int64_t newest = bottom_.load(std::memory_order_relaxed) - 1;
     lower_bottom(newest);
-    if (guard_.load(std::memory_order_relaxed) > newest) [[unlikely]]
+    if (look_at_guard().bars(newest)) [[unlikely]]
       return pop_guarded(newest);
     return slots_[newest & mask_].load(std::memory_order_relaxed);
   }
@@ -105,8 +104,7 @@ class basic_fork_lane {
     if (slots_[newest & mask_].load(std::memory_order_relaxed) != &item) [[unlikely]]
       return pop_if_result::other;
     lower_bottom(newest);
-    return guard_.load(std::memory_order_relaxed) > newest ? pop_if_result::marked
-                                                           : pop_if_result::popped;
+    return look_at_guard().bars(newest) ? pop_if_result::marked : pop_if_result::popped;
   }
 
   /// Owner only, after a pop_if() returned `marked`: returns whether the item was still in the
@@ -154,9 +152,9 @@ class basic_fork_lane {
 
   /// Any thread: requests that the owner make items public at its next push or pop.
   void ask() noexcept {
-    std::int64_t guard = guard_.load(std::memory_order_relaxed);
-    if (guard <= is_fenced) {
-      guard_.compare_exchange_strong(guard, is_wanted, std::memory_order_relaxed,
+    guard seen = look_at_guard();
+    if (seen.is_calm()) {
+      guard_.compare_exchange_strong(seen.word, guard::is_wanted, std::memory_order_relaxed,
                                      std::memory_order_relaxed);
     }
   }
@@ -164,9 +162,9 @@ class basic_fork_lane {
   /// Any thread: makes all items public without the owner, if the owner has not answered an ask()
   /// yet.
   void raid() noexcept {
-    std::int64_t expected = is_wanted;
+    std::int64_t expected = guard::is_wanted;
     // Acquire: the raider sees split_ as the last holder of the guard left it.
-    if (!guard_.compare_exchange_strong(expected, is_raided, std::memory_order_acquire,
+    if (!guard_.compare_exchange_strong(expected, guard::is_raided, std::memory_order_acquire,
                                         std::memory_order_relaxed)) {
       return;
     }
@@ -190,6 +188,7 @@ class basic_fork_lane {
  private:
   template <class U>
   using atomic = typename Sync::template atomic<U>;
+  using guard = fork_lane_guard;
 
   struct buffer {
     explicit buffer(std::size_t size)
@@ -208,11 +207,9 @@ class basic_fork_lane {
     std::unique_ptr<buffer> outgrown;
   };
 
-  // The guard's values other than an index. All are greater than any index.
-  static constexpr std::int64_t is_fenced = std::numeric_limits<std::int64_t>::max() - 3;
-  static constexpr std::int64_t is_busy = is_fenced + 1;
-  static constexpr std::int64_t is_wanted = is_fenced + 2;
-  static constexpr std::int64_t is_raided = is_fenced + 3;
+  [[nodiscard]] guard look_at_guard() const noexcept {
+    return {guard_.load(std::memory_order_relaxed)};
+  }
 
   /// The store of a pop that a raid must not miss, and the light half of the raid's fence. (A raid
   /// may miss a push: its item stays hidden until the owner's next look at the guard or the next
@@ -224,13 +221,13 @@ class basic_fork_lane {
 
   /// Owner: waits for a raid to end, takes the guard, and stores the value that it replaced in
   /// `seen`. Returns the split, which no other thread moves until release_guard().
-  std::int64_t take_guard(std::int64_t& seen) noexcept {
-    seen = guard_.load(std::memory_order_relaxed);
+  std::int64_t take_guard(guard& seen) noexcept {
+    seen = look_at_guard();
     for (;;) {
-      if (seen == is_raided) {
+      if (seen.has_raider()) {
         Sync::pause();
-        seen = guard_.load(std::memory_order_relaxed);
-      } else if (guard_.compare_exchange_weak(seen, is_busy, std::memory_order_acquire,
+        seen = look_at_guard();
+      } else if (guard_.compare_exchange_weak(seen.word, guard::is_busy, std::memory_order_acquire,
                                               std::memory_order_relaxed)) {
         return split_.load(std::memory_order_relaxed);
       }
@@ -239,7 +236,7 @@ class basic_fork_lane {
 
   /// Releases the guard. Caller: the owner or a raider, after its last write to split_.
   void release_guard(std::int64_t split) noexcept {
-    guard_.store(Sync::is_symmetric() ? is_fenced : split, std::memory_order_release);
+    guard_.store(Sync::is_symmetric() ? guard::is_fenced : split, std::memory_order_release);
   }
 
   /// Owner, holding the guard: makes the older half of its private items public, rounded up.
@@ -253,12 +250,12 @@ class basic_fork_lane {
   /// The rest of pop() and pop_if() when the guard is greater than `newest`: a thief has requested
   /// items or raids, the fence is symmetric, or item `newest` is public.
   [[gnu::noinline]] T* pop_guarded(std::int64_t newest) noexcept {
-    std::int64_t seen = 0;
+    guard seen;
     std::int64_t split = take_guard(seen);
     T* item = nullptr;
     if (newest >= split) {
       item = slots_[newest & mask_].load(std::memory_order_relaxed);
-      if (seen == is_wanted && split < newest) split = expose(split, newest);
+      if (seen.has_request() && split < newest) split = expose(split, newest);
     } else {
       item = pop_public(split);
     }

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <atomic>
+#include <magpie/detail/lock_guard.hpp>
 #include <magpie/detail/pause.hpp>
+#include <magpie/detail/thread_annotations.hpp>
 #include <thread>
 
 namespace magpie::detail {
@@ -26,14 +28,14 @@ class spin_wait {
 
 /// A lock that is held for a few dozen instructions. To put a thread to sleep for that long would
 /// cost a thousand times as much as the wait.
-class spin_lock {
+class MAGPIE_LOCK spin_lock {
  public:
-  void lock() noexcept {
+  void lock() noexcept MAGPIE_ACQUIRES() {
     for (spin_wait waiting; is_locked_.exchange(true, std::memory_order_acquire);) {
       while (is_locked_.load(std::memory_order_relaxed)) waiting.once();
     }
   }
-  void unlock() noexcept { is_locked_.store(false, std::memory_order_release); }
+  void unlock() noexcept MAGPIE_RELEASES() { is_locked_.store(false, std::memory_order_release); }
 
  private:
   // false: free. true: held.

@@ -4,7 +4,6 @@
 #include <magpie/detail/resumption.hpp>
 #include <magpie/task.hpp>
 #include <memory>
-#include <mutex>
 #include <string>
 
 namespace magpie::detail {
@@ -16,14 +15,14 @@ class runtime_core;
 class task_state_base : public job, public cancel_scope {
  public:
   explicit task_state_base(runtime_core& home) noexcept
-      : job(nullptr), cancel_scope(kind::task), home_(home) {}
+      : job(nullptr), cancel_scope(scope_word::kind::task), home_(home) {}
 
   bool pass_on() noexcept {
     cancel_round round(*this);
     {
-      const std::lock_guard guard(*this);
-      if (has(ended)) return false;
-      store((word(std::memory_order_relaxed) | requested) + one_request);
+      const lock_guard guard(*this);
+      if (look().has_ended()) return false;
+      change_to(look().with_request());
       round.add(*this);
     }
     round.run();
@@ -32,20 +31,21 @@ class task_state_base : public job, public cancel_scope {
 
   /// The body has returned. Whether there is a request of which it has not been told.
   bool finish() noexcept {
-    const std::lock_guard guard(*this);
+    const lock_guard guard(*this);
     RL_ASSERT(!has_members());
-    set(ended);
-    return has(requested);
+    const bool is_requested = look().is_requested();
+    change_to(scope_word(look().bits() | static_cast<std::uint64_t>(scope_word::outcome::result)));
+    return is_requested;
   }
 
-  [[nodiscard]] bool enter_list() noexcept {
-    if (has(listed)) return false;
-    set(listed);
+  [[nodiscard]] bool enter_list() noexcept MAGPIE_REQUIRES(this) {
+    if (look().is_listed()) return false;
+    change_to(look().with_listed());
     return true;
   }
   void leave_list() noexcept {
-    const std::lock_guard guard(*this);
-    clear(listed);
+    const lock_guard guard(*this);
+    change_to(look().without_listed());
   }
 
   // Who asks it to end has a handle.
