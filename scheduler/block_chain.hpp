@@ -31,12 +31,13 @@ class block_chain {
 
   /// Puts the blocks, which are `block_size` bytes long, into `blocks`. Returns how many they are.
   std::uint32_t take_apart(void** blocks, std::size_t block_size) const noexcept {
+    const std::uint32_t count = length_;
     blocks[0] = block_of(this);
-    for (std::uint32_t i = 1; i < length_; ++i) {
+    for (std::uint32_t i = 1; i < count; ++i) {
       blocks[i] = block_of(link_in(blocks[(i - 1) / 2]).following_[(i - 1) % 2]);
       prefetch_rest_of(blocks[i], block_size);
     }
-    return length_;
+    return count;
   }
 
   /// For the holder of the chain.
