@@ -121,7 +121,7 @@ bool semaphore::acquisition::await_ready() {
   return is_granted_;
 }
 
-bool semaphore::acquisition::await_suspend(std::coroutine_handle<> suspended) {
+bool semaphore::acquisition::await_suspend(detail::task_coroutine suspended) {
   return suspend(suspended, [this] {
     const detail::lock_guard guard(source_.lock_);
     is_granted_ = source_.take(weight_);

@@ -15,7 +15,7 @@ namespace magpie::detail {
 
 namespace {
 
-/// Every coroutine that awaits in a task is a task's own, because task_awaiter takes no other.
+/// Every coroutine that awaits in a task is a task's own, because task_coroutine takes no other.
 promise_base& promise_of(std::coroutine_handle<> frame) noexcept {
   return std::coroutine_handle<promise_base>::from_address(frame.address()).promise();
 }
@@ -313,7 +313,7 @@ void cancel_round::tell_all(Scope& scope) noexcept {
 void cancel_round::add(task_state_base& task) noexcept {
   // Another round that has it in its list will visit it.
   if (!task.has_members() || !task.enter_list()) return;
-  task.add_handle();
+  task.add_visit();
   task.next = first_;
   first_ = &task;
 }
@@ -323,7 +323,7 @@ void cancel_round::run() noexcept {
     first_ = static_cast<task_state_base*>(task->next);
     task->leave_list();
     tell_all(*task);
-    task->drop_handle();
+    task->end_visit();
   }
   if (turn_.owns_lock()) turn_.unlock();
   while (const std::shared_ptr<foreign_call> due = std::move(calls_)) {

@@ -142,7 +142,8 @@ void child_tasks::abort() noexcept {
       member& told = *children_;
       unlink(told);
       link(told, told_);
-      next = task_state_base::try_visit(slot::of(&told.task));  // kept by the member's own visit
+      next = &told.task;
+      next->add_visit();
     }
     static_cast<void>(next->pass_on(*next, {}));
     next->end_visit();
@@ -175,7 +176,7 @@ bool child_tasks::is_refusal(const std::exception_ptr& error) const noexcept {
   }
 }
 
-bool child_tasks::join_awaiter::await_suspend(std::coroutine_handle<> suspended) noexcept {
+bool child_tasks::join_awaiter::await_suspend(task_coroutine suspended) noexcept {
   return suspend(suspended, [this] {
     const lock_guard guard(children_.lock_);
     if (children_.is_empty()) {

@@ -8,12 +8,30 @@
 
 namespace magpie::detail {
 
-bool done_callbacks::add(done_callback_id id, done_callback callback) {
-  const lock_guard lock(mutex_);
-  entries_.push_back({id, std::move(callback)});
-  // A task that ended before this object was made has not called task_ended().
-  ended_ = ended_ || owner_.is_done();
-  return ended_ && !std::exchange(submitted_, true);
+/// The lock is held while the runtime is asked. So when another thread finds the job submitted, the
+/// runtime has accepted it.
+void done_callbacks::add(done_callback_id id, done_callback callback) {
+  std::list<entry> added;  // destroyed after the lock is released: a callback may own anything
+  added.push_back({id, std::move(callback)});
+  runtime_core* home = nullptr;
+  {
+    const lock_guard lock(mutex_);
+    if (ended_ && !submitted_) {
+      home = runtime_core::try_add_task(runtime_identity(owner_.identity_of_home()));
+      if (home == nullptr) {
+        throw_invalid_state("the runtime of an ended task to run still, for a done callback");
+      }
+      submitted_ = true;
+    }
+    entries_.splice(entries_.end(), added);
+  }
+  if (home != nullptr) submit_to(*home);
+}
+
+/// The job is a visit, so that the state, and with it the job, outlives the run.
+void done_callbacks::submit_to(runtime_core& home) noexcept {
+  owner_.add_visit();
+  home.jobs.submit(*this);
 }
 
 std::size_t done_callbacks::remove(done_callback_id id) {
@@ -24,12 +42,6 @@ std::size_t done_callbacks::remove(done_callback_id id) {
   if (found == entries_.end()) return 0;
   removed.splice(removed.end(), entries_, found);
   return 1;
-}
-
-void done_callbacks::withdraw(done_callback_id id) {
-  remove(id);
-  const lock_guard lock(mutex_);
-  submitted_ = false;
 }
 
 bool done_callbacks::task_ended() noexcept {
@@ -43,9 +55,9 @@ void done_callbacks::run_all(job& self, worker& here) noexcept {
   task_state_base& owner = callbacks.owner_;
   here.set_context(nullptr);
   while (std::optional<entry> due = callbacks.take_next()) callbacks.run(*due);
-  // The submission took a handle and a place in the registry. Without the handle this object may be
+  // The submission took a visit and a place in the registry. Without the visit this object may be
   // gone; without the place the runtime may be.
-  owner.drop_handle();
+  owner.end_visit();
   runtime_core::of(here).tasks.remove(here);
 }
 

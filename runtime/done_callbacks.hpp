@@ -16,18 +16,20 @@ class done_callbacks : public job {
  public:
   explicit done_callbacks(task_state_base& owner) noexcept : job(&run_all), owner_(owner) {}
 
-  /// Adds a callback. Returns true if the task has ended and the caller must submit this job.
-  [[nodiscard]] bool add(done_callback_id id, done_callback callback);
+  /// Adds a callback. If the task has ended, submits this job to the task's runtime; throws
+  /// invalid_state if that has ended or accepts nothing more. Throws std::bad_alloc. When it
+  /// throws, the callback has not been added. What it has added runs.
+  void add(done_callback_id id, done_callback callback);
 
   /// Removes a callback. Returns how many it removed: 1, or 0 if the callback has started or was
   /// removed before.
   std::size_t remove(done_callback_id id);
 
-  /// Undoes an add() that returned true, if the job cannot be submitted.
-  void withdraw(done_callback_id id);
-
-  /// Notes that the task has ended. Returns true if the caller must submit this job.
+  /// Notes that the task has ended: called once, by the worker that has published the end, or by
+  /// the maker of this object if the task had ended before. Returns true if there are callbacks;
+  /// then the caller registers a task for this job and submits it.
   [[nodiscard]] bool task_ended() noexcept;
+  void submit_to(runtime_core& home) noexcept;
 
  private:
   struct entry {
@@ -43,8 +45,8 @@ class done_callbacks : public job {
   task_state_base& owner_;
   thread_mutex mutex_;
   std::list<entry> entries_ MAGPIE_GUARDED_BY(mutex_);
-  // The task has ended, as far as this object knows.
-  bool ended_ MAGPIE_GUARDED_BY(mutex_) = false;
+  bool ended_  // task_ended() has been called
+      MAGPIE_GUARDED_BY(mutex_) = false;
   bool submitted_ MAGPIE_GUARDED_BY(mutex_) = false;  // this job is queued or runs
 };
 

@@ -34,7 +34,7 @@ void blocking_call_base::make() noexcept {
 
 /// Submits the call to the pool first, which may take long, and may fail. Only afterwards can a
 /// cancel request wake the task, and only if the call has not ended.
-bool blocking_wait::await_suspend(std::coroutine_handle<> suspended) {
+bool blocking_wait::await_suspend(task_coroutine suspended) {
   if (!lock_to_wait(suspended)) return false;
   scope->unlock();
   call_->locals_ = current_locals();

@@ -115,17 +115,20 @@ runtime_core::~runtime_core() {
 }
 
 void runtime_core::request_shutdown() {
+  const auto reason = std::make_shared<const std::string>("shutdown");
   tasks.refuse_outside();
-  cancel_all(cancelled_before::spared, "shutdown");
+  cancel_all(cancelled_before::spared, reason);
 }
 
-void runtime_core::cancel_all(cancelled_before which, std::string_view reason) {
+void runtime_core::cancel_all(cancelled_before which,
+                              const std::shared_ptr<const std::string>& reason) {
   is_closing_.store(true, std::memory_order_relaxed);
   asymmetric_fence::heavy();
-  const auto is_wanted = [which](task_state_base& each) {
-    return which == cancelled_before::cancelled_again || each.cancelling() == 0;
-  };
-  for (const any_task_handle& each : find_tasks(is_wanted)) each.cancel(reason);
+  for_each_task([&](task_state_base& each) {
+    if (which == cancelled_before::cancelled_again || each.cancelling() == 0) {
+      static_cast<void>(each.pass_on(each, reason));
+    }
+  });
 }
 
 shutdown_report runtime_core::shut_down(time_point deadline) {
@@ -174,55 +177,44 @@ scheduler::end_of_run runtime_core::drive(const std::function<bool()>& is_over,
 
 std::vector<straggler> runtime_core::list_tasks() const {
   std::vector<straggler> list;
-  for (const any_task_handle& each : find_tasks([](task_state_base&) { return true; })) {
+  for_each_task([&list](task_state_base& each) {
     list.push_back({.name = each.name(), .waiting_for = each.waiting_for()});
-  }
+  });
   return list;
 }
 
-void runtime_core::visit(runtime_identity which, const std::function<void(runtime_core&)>& visit) {
+runtime_core* runtime_core::try_add_task(runtime_identity which) {
   living_runtimes& living = living_runtimes::instance();
   const lock_guard lock(living.mutex);
   const auto found = living.by_identity.find(which.word());
-  if (found != living.by_identity.end()) visit(*found->second);
+  if (found == living.by_identity.end() || !found->second->try_add_tasks(1)) return nullptr;
+  return found->second;
 }
 
-std::vector<any_task_handle> runtime_core::find_tasks(
-    const std::function<bool(task_state_base&)>& wanted) const {
-  struct visit {
-    task_state_base* state;
-
-    explicit visit(task_state_base* visited) noexcept : state(visited) {}
-    visit(visit&& other) noexcept : state(std::exchange(other.state, nullptr)) {}
-    ~visit() {
-      if (state != nullptr) state->end_visit();
-    }
+void runtime_core::for_each_task(const std::function<void(task_state_base&)>& visit) const {
+  struct end_of_visit {
+    void operator()(task_state_base* visited) const noexcept { visited->end_visit(); }
   };
-  // Of all runtimes at first. No visit may end while the slots are looked through, because the end
-  // of a last visit frees a slot.
-  std::vector<visit> visits;
-  visit latest(nullptr);
-  for_each_slot([&](slot& each) {
-    latest.state = task_state_base::try_visit(each);
-    if (latest.state != nullptr) visits.push_back(std::move(latest));
+  for_each_used_slot([&](slot& each) {
+    const std::unique_ptr<task_state_base, end_of_visit> task(task_state_base::try_visit(each));
+    if (task && task->home() == this && !task->is_done()) visit(*task);
   });
-  std::vector<any_task_handle> found;
-  for (const visit& each : visits) {
-    if (each.state->home() == this && !each.state->is_done() && wanted(*each.state)) {
-      found.push_back(handle_access::share(*each.state));
-    }
-  }
-  return found;
 }
 
+std::vector<any_task_handle> runtime_core::all_tasks() const {
+  std::vector<any_task_handle> all;
+  for_each_task([&all](task_state_base& each) { all.push_back(handle_access::share(each)); });
+  return all;
+}
+
+/// The task may have ended and its slot may have been reused or freed, so this looks it up again.
 void runtime_core::report_long_run(const void* scope, duration so_far) {
   if (options.on_long_run == nullptr) return;
-  // The task may have ended and its slot may have been reused or freed, so look the task up again.
-  const auto is_it = [scope](task_state_base& each) { return each.contains(scope); };
-  for (const any_task_handle& found : find_tasks(is_it)) {
-    const std::string name = found.name();
+  for_each_task([&](task_state_base& each) {
+    if (!each.contains(scope)) return;
+    const std::string name = each.name_for_report();
     options.on_long_run({name, so_far});
-  }
+  });
 }
 
 bool runtime_core::try_add_tasks(std::size_t count) {
@@ -291,7 +283,7 @@ void runtime::check_is_driven() const {
   }
 }
 
-void runtime::wait_for_end(const any_task_handle& awaited) {
+void runtime::wait_for_end(const task_handle_base& awaited) {
   core_->wait_for_end(detail::handle_access::state(awaited));
 }
 
@@ -323,7 +315,7 @@ runtime_statistics runtime::statistics() const {
 
 std::vector<any_task_handle> runtime::all_tasks() const {
   detail::forked_process::check();
-  return core_->find_tasks([](detail::task_state_base&) { return true; });
+  return core_->all_tasks();
 }
 
 any_task_handle current_task() noexcept {

@@ -50,9 +50,9 @@ class runtime_core {
     return *static_cast<runtime_core*>(here.home().owner());
   }
 
-  /// Calls `visit` with the runtime of that identity, which does not end during the call. Does not
-  /// call it if the runtime has ended.
-  static void visit(runtime_identity which, const std::function<void(runtime_core&)>& visit);
+  /// Registers one more task with the runtime of that identity, which then does not end before the
+  /// task is removed. Returns null if the runtime has ended or none may be added.
+  [[nodiscard]] static runtime_core* try_add_task(runtime_identity which);
 
   /// Registers `count` more tasks. Returns false if none may be added. Throws invalid_state in a
   /// child of fork().
@@ -72,9 +72,10 @@ class runtime_core {
   /// See runtime::shutdown(). Not on a worker of any runtime.
   [[nodiscard]] shutdown_report shut_down(time_point deadline);
 
-  /// Returns handles of this runtime's tasks that are not done and for which `wanted` returns true.
-  [[nodiscard]] std::vector<any_task_handle> find_tasks(
-      const std::function<bool(task_state_base&)>& wanted) const;
+  /// Calls `visit` with each task of this runtime that is not done: with all that were there before
+  /// the call, and perhaps with some that came later. No lock is held. Allocates nothing.
+  void for_each_task(const std::function<void(task_state_base&)>& visit) const;
+  [[nodiscard]] std::vector<any_task_handle> all_tasks() const;
 
   /// Blocks the calling thread, which is no worker, until the task has ended. Without workers the
   /// thread runs the tasks, and `deadlock` may be thrown.
@@ -100,7 +101,7 @@ class runtime_core {
   [[noreturn]] void throw_deadlock() const;
   enum class cancelled_before { spared, cancelled_again };
   /// Cancels all tasks, and from now on each new task.
-  void cancel_all(cancelled_before which, std::string_view reason);
+  void cancel_all(cancelled_before which, const std::shared_ptr<const std::string>& reason);
 
  public:
   const runtime_options options;

@@ -11,7 +11,7 @@ bool shielded_wait::await_ready() const {
 /// Holds both locks while the wait enters its scope and the task's list of waiters. Otherwise a
 /// request could come between the two and take the wait for one that is over. The second lock is
 /// only tried, as always with the locks of two tasks.
-bool shielded_wait::await_suspend(std::coroutine_handle<> suspended) {
+bool shielded_wait::await_suspend(task_coroutine suspended) {
   for (;;) {
     if (!lock_to_wait(suspended)) return false;
     enter_scope();

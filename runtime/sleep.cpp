@@ -5,7 +5,7 @@
 
 namespace magpie::detail {
 
-bool sleep_awaiter::await_suspend(std::coroutine_handle<> suspended) {
+bool sleep_awaiter::await_suspend(task_coroutine suspended) {
   worker& here = worker::here();
   if (deadline_ <= here.home().now()) {
     prepare(suspended, here);

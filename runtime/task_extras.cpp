@@ -16,22 +16,7 @@ done_callback_id task_state_base::add_done_callback(done_callback callback) {
   forked_process::check();
   static std::atomic<std::uint64_t> next_id{1};
   const done_callback_id id{next_id.fetch_add(1, std::memory_order_relaxed)};
-  done_callbacks& all = extras().callbacks;
-  if (!all.add(id, std::move(callback))) return id;
-  // The task has ended, and perhaps its runtime too. The job holds a handle, so that the state, and
-  // with it the job, outlives the run.
-  const runtime_identity identity(home_.load(std::memory_order_acquire));
-  bool is_submitted = false;
-  runtime_core::visit(identity, [&](runtime_core& home) {
-    if (!home.try_add_tasks(1)) return;
-    add_handle();
-    home.jobs.submit(all);
-    is_submitted = true;
-  });
-  if (!is_submitted) {
-    all.withdraw(id);
-    throw_invalid_state("the runtime of an ended task to run still, for a done callback");
-  }
+  extras().callbacks.add(id, std::move(callback));
   return id;
 }
 
@@ -47,6 +32,7 @@ task_extras& task_state_base::extras() {
   const lock_guard guard(*this);
   existing = extras_.load(std::memory_order_relaxed);
   if (existing != nullptr) return *existing;
+  if (look().has_ended()) static_cast<void>(made->callbacks.task_ended());
   extras_.store(made.get(), std::memory_order_release);
   return *made.release();
 }

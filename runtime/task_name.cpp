@@ -22,16 +22,23 @@ std::uint64_t next_task_number() noexcept {
 
 }  // namespace
 
+using shared_text = std::shared_ptr<const std::string>;
+
 task_name::task_name(std::string_view given)
-    : word_(reinterpret_cast<std::uintptr_t>(new std::string(given))) {}
+    : word_(reinterpret_cast<std::uintptr_t>(
+          new shared_text(std::make_shared<const std::string>(given)))) {}
 
 void task_name::take_number() noexcept { word_ = next_task_number() << 1 | is_number; }
 
-void task_name::destroy_string() noexcept { delete reinterpret_cast<std::string*>(word_); }
+void task_name::drop_string() noexcept { delete reinterpret_cast<shared_text*>(word_); }
 
-std::string task_name::text() const {
-  if ((word_ & is_number) != 0) return "Task-" + std::to_string(word_ >> 1);
-  return *reinterpret_cast<const std::string*>(word_);
+task_name::reading task_name::read() const noexcept {
+  if ((word_ & is_number) != 0) return {nullptr, word_ >> 1};
+  return {*reinterpret_cast<const shared_text*>(word_), 0};
+}
+
+std::string task_name::reading::text() const {
+  return given ? *given : "Task-" + std::to_string(number);
 }
 
 }  // namespace magpie::detail

@@ -17,17 +17,6 @@ namespace magpie::detail {
 
 namespace {
 
-/// Returns whether the failure is `cancelled`.
-bool is_cancellation(const std::exception_ptr& failure) noexcept {
-  try {
-    std::rethrow_exception(failure);
-  } catch (const cancelled&) {
-    return true;
-  } catch (...) {
-    return false;
-  }
-}
-
 /// Reverses a list that is newest first. Returns the oldest.
 job* reversed(job* newest) noexcept {
   job* oldest = nullptr;
@@ -255,9 +244,8 @@ void task_state_base::finish(std::exception_ptr failure, worker& here) noexcept 
   task_extras* const extras = extras_.load(std::memory_order_relaxed);
   unlock_with(look().ended_with(how));
   if (extras != nullptr && extras->callbacks.task_ended()) [[unlikely]] {
-    add_handle();  // as in add_done_callback()
     core.tasks.add(here, 1);
-    core.jobs.submit(extras->callbacks);
+    extras->callbacks.submit_to(core);
   }
   // A handle or visit stands behind each waiter, so the state goes here only if there is no waiter.
   if (references().end_run()) dispose();
@@ -302,9 +290,19 @@ void task_state_base::throw_instead_of_result() {
 
 std::string task_state_base::name() const {
   forked_process::check();
+  return read_name().text();
+}
+
+task_name::reading task_state_base::read_name() const noexcept {
   auto& self = const_cast<task_state_base&>(*this);
   const lock_guard guard(self);
-  return self.name_.text();
+  return self.name_.read();
+}
+
+std::string task_state_base::name_for_report() const noexcept try {
+  return read_name().text();
+} catch (const std::bad_alloc&) {
+  return "(out of memory)";  // so short that a string needs no memory for it
 }
 
 void task_state_base::set_name(std::string_view name) {
@@ -330,10 +328,9 @@ void task_state_base::describe_waits(wait_descriptions& into) noexcept {
 }
 
 void task_state_base::report(const std::exception_ptr& error) const noexcept {
-  const std::uint64_t word = home_.load(std::memory_order_acquire);
-  const unobserved_hook hook = runtime_identity(word).hook();
+  const unobserved_hook hook = runtime_identity(identity_of_home()).hook();
   if (hook == nullptr) return;
-  const std::string own_name = name();
+  const std::string own_name = name_for_report();
   hook({own_name, error});
 }
 

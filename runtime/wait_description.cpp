@@ -31,7 +31,7 @@ void wait_descriptions::add(const wait_description& found) noexcept {
   there_are_more_ = count_ == most;
   if (there_are_more_) return;
   if (found.awaited != nullptr) {
-    static_cast<void>(task_state_base::try_visit(slot::of(found.awaited)));
+    found.awaited->add_visit();
   }
   found_[count_++] = found;
 }

@@ -2,7 +2,7 @@
 
 namespace magpie::detail {
 
-void requeue_awaiter::await_suspend(std::coroutine_handle<> suspended) {
+void requeue_awaiter::await_suspend(task_coroutine suspended) {
   worker& here = worker::here();
   resumption_.prepare(suspended, here);
   here.make_ready(resumption_);

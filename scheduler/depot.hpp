@@ -8,6 +8,7 @@
 #include <magpie/detail/spin_lock.hpp>
 #include <magpie/detail/this_thread.hpp>
 #include <magpie/detail/thread_annotations.hpp>
+#include <magpie/detail/thread_mutex.hpp>
 #include <new>
 #include <type_traits>
 #include <utility>
@@ -32,28 +33,24 @@ class depot {
   depot& operator=(const depot&) = delete;
 
   /// Takes free blocks into `blocks`, which must have room for longest_chain of them. The blocks
-  /// are one chain, of whatever length, or, if there is no chain, `wanted` new blocks; fewer when
-  /// memory is short. Returns how many it took, at least one. Throws std::bad_alloc.
+  /// are one chain, of whatever length, or, if there is no chain, up to `wanted` new blocks of one
+  /// slab. Returns how many it took, at least one. Throws std::bad_alloc.
   std::uint32_t take(void** blocks, std::uint32_t wanted) {
-    chain* taken_chain = nullptr;
-    std::uint32_t taken = 0;
-    {
-      const lock_guard lock(lock_);
-      taken_chain = chains_;
-      if (taken_chain != nullptr) {
-        chains_ = taken_chain->next;
-        free_count_ -= taken_chain->length();
-      } else {
-        while (taken < wanted) {
-          void* const block = cut_one();
-          if (block == nullptr) break;
-          blocks[taken++] = block;
+    for (;;) {
+      chain* taken = nullptr;
+      {
+        const lock_guard lock(lock_);
+        if (chains_ == nullptr) {
+          if (const std::uint32_t count = cut(blocks, wanted)) return count;
+        } else {
+          taken = chains_;
+          chains_ = taken->next;
+          free_count_ -= taken->length();
         }
       }
+      if (taken != nullptr) return taken->take_apart(blocks, block_size_);
+      add_slab();
     }
-    if (taken_chain != nullptr) taken = taken_chain->take_apart(blocks, block_size_);
-    if (taken == 0) throw std::bad_alloc();
-    return taken;
   }
 
   /// Gives `count` blocks, at least one, to the depot.
@@ -115,55 +112,49 @@ class depot {
     }
   }
 
-  /// Gives the slabs whose blocks are all free back to the system. Returns the number of bytes.
+  /// Gives the slabs whose blocks are all in the depot back to the system. Returns the number of
+  /// bytes. Meanwhile it has these blocks for itself, so other threads may have new ones cut.
   std::size_t trim() noexcept {
-    const lock_guard lock(lock_);
-    for (slab* each = slabs_; each != nullptr; each = each->next) each->free = 0;
+    const lock_guard alone(trimming_);
+    chain* const all = [this] {
+      const lock_guard lock(lock_);
+      return std::exchange(chains_, nullptr);
+    }();
     std::array<void*, longest_chain> blocks;
-    for (const chain* each = chains_; each != nullptr; each = each->next) {
+    for (const chain* each = all; each != nullptr; each = each->next) {
       const std::uint32_t count = each->take_apart(blocks.data(), block_size_);
       for (std::uint32_t i = 0; i < count; ++i) slab::of(blocks[i]).free += block_size_;
     }
-    // Make new chains of the blocks that stay.
-    chain* old_chains = std::exchange(chains_, nullptr);
-    free_count_ = 0;
-    while (old_chains != nullptr) {
-      const chain& old = *old_chains;
-      old_chains = old.next;
+    slab* const leaving = unlink_free_slabs();
+    for (chain* rest = all; rest != nullptr;) {
+      const chain& old = *rest;
+      rest = old.next;
       const std::uint32_t count = old.take_apart(blocks.data(), block_size_);
       std::uint32_t staying = 0;
       for (std::uint32_t i = 0; i < count; ++i) {
-        const slab& home = slab::of(blocks[i]);
-        if (home.free != home.cut) blocks[staying++] = blocks[i];
+        slab& home = slab::of(blocks[i]);
+        if (home.is_leaving) continue;
+        home.free = 0;  // for the next call
+        blocks[staying++] = blocks[i];
       }
-      if (staying != 0) add(chain::of(blocks.data(), staying));
+      if (staying == 0) continue;
+      chain& made = chain::of(blocks.data(), staying);
+      const lock_guard lock(lock_);
+      link(made);
     }
     std::size_t given_back = 0;
-    for (slab** link = &slabs_; *link != nullptr;) {
-      slab* const each = *link;
-      if (each->free == each->cut) {
-        *link = each->next;
-        cut_count_ -= each->cut / block_size_;
-        --slab_count_;
-        give_slab(each);
-        given_back += slab_size;
-      } else {
-        link = &each->next;
-      }
+    for (slab* rest = leaving; rest != nullptr; given_back += slab_size) {
+      give_slab(std::exchange(rest, rest->next));
     }
     return given_back;
   }
 
-  /// Calls `visit` with the header of each block, in use or not. The depot's lock is held, so
-  /// `visit` must neither allocate nor free a block here.
+  /// Calls `visit(first, size)` for each slab: `size` bytes of blocks, in use or not, each of which
+  /// begins with its header. That is all blocks that were cut before the call. No lock is held, and
+  /// the slab stays during its visit, so `visit` may allocate and free blocks, and throw.
   template <class Visit>
-  void for_each_header(Visit visit) {
-    const lock_guard lock(lock_);
-    for (slab* each = slabs_; each != nullptr; each = each->next) {
-      for (std::size_t at = 0; at < each->cut; at += block_size_) {
-        visit(*std::launder(reinterpret_cast<Header*>(each->blocks + at)));
-      }
-    }
+  void for_each_slab(Visit visit) {
+    for (pinned_slab each(*this); each.is_there(); each.advance()) visit(each.blocks(), each.cut());
   }
 
   struct figures {
@@ -196,14 +187,54 @@ class depot {
     }
 
     slab* next = nullptr;
-    std::size_t cut = 0;              // bytes that have been cut into blocks
-    std::size_t free = 0;             // of them, those that trim() found free
+    std::size_t cut = 0;     // bytes that have been cut into blocks
+    std::size_t free = 0;    // of them, those in the hands of trim(), which alone uses it
+    std::uint32_t pins = 0;  // the pinned_slabs that are here
+    bool is_leaving = false;
     alignas(16) std::byte blocks[1];  // to the end of the slab
 
     static constexpr std::size_t header_size = 32;
     static constexpr std::size_t room = slab_size - header_size;
   };
   static_assert(offsetof(slab, blocks) == slab::header_size);
+
+  /// Keeps one slab after the other, the newest first, from going back to the system.
+  class pinned_slab {
+   public:
+    explicit pinned_slab(depot& of) noexcept : depot_(of) {
+      const lock_guard lock(depot_.lock_);
+      pin(depot_.slabs_);
+    }
+    pinned_slab(const pinned_slab&) = delete;
+    pinned_slab& operator=(const pinned_slab&) = delete;
+    ~pinned_slab() {
+      if (slab_ == nullptr) return;
+      const lock_guard lock(depot_.lock_);
+      --slab_->pins;
+    }
+
+    [[nodiscard]] bool is_there() const noexcept { return slab_ != nullptr; }
+    [[nodiscard]] std::byte* blocks() const noexcept { return slab_->blocks; }
+    [[nodiscard]] std::size_t cut() const noexcept { return cut_; }
+
+    void advance() noexcept {
+      const lock_guard lock(depot_.lock_);
+      --slab_->pins;
+      pin(slab_->next);
+    }
+
+   private:
+    void pin(slab* chosen) noexcept MAGPIE_REQUIRES(depot_.lock_) {
+      slab_ = chosen;
+      if (chosen == nullptr) return;
+      ++chosen->pins;
+      cut_ = chosen->cut;
+    }
+
+    depot& depot_;
+    slab* slab_ = nullptr;
+    std::size_t cut_ = 0;
+  };
 
   static_assert(half * 2 == magazine::most);
 
@@ -213,41 +244,75 @@ class depot {
 
   void give(chain& given) noexcept {
     const lock_guard lock(lock_);
-    add(given);
+    link(given);
+    free_count_ += given.length();
   }
 
-  void add(chain& added) noexcept MAGPIE_REQUIRES(lock_) {
+  void link(chain& added) noexcept MAGPIE_REQUIRES(lock_) {
     added.next = chains_;
     chains_ = &added;
-    free_count_ += added.length();
   }
 
-  /// Cuts the next block from the newest slab. Returns null when memory is short.
-  void* cut_one() noexcept MAGPIE_REQUIRES(lock_) {
-    if ((slabs_ == nullptr || slabs_->cut + block_size_ > slab::room) && !add_slab()) {
-      return nullptr;
+  [[nodiscard]] bool has_room() const noexcept MAGPIE_REQUIRES(lock_) {
+    return slabs_ != nullptr && slabs_->cut + block_size_ <= slab::room;
+  }
+
+  /// Cuts up to `wanted` blocks from the newest slab. Returns how many.
+  std::uint32_t cut(void** blocks, std::uint32_t wanted) noexcept MAGPIE_REQUIRES(lock_) {
+    std::uint32_t count = 0;
+    for (; count < wanted && has_room(); ++count) {
+      void* const block = slabs_->blocks + slabs_->cut;
+      if constexpr (has_header) ::new (block) Header;
+      slabs_->cut += block_size_;
+      blocks[count] = block;
     }
-    void* const block = slabs_->blocks + slabs_->cut;
-    if constexpr (has_header) ::new (block) Header;
-    slabs_->cut += block_size_;
-    ++cut_count_;
-    return block;
+    cut_count_ += count;
+    return count;
   }
 
-  bool add_slab() noexcept MAGPIE_REQUIRES(lock_) {
+  /// Adds a slab, unless another thread does so at the same time. The system maps memory for it, so
+  /// the lock is not held in that time.
+  void add_slab() {
     void* const memory = take_slab();
-    if (memory == nullptr) return false;
+    if (memory == nullptr) throw std::bad_alloc();
     slab* const added = ::new (memory) slab;
-    added->next = slabs_;
-    slabs_ = added;
-    ++slab_count_;
-    return true;
+    {
+      const lock_guard lock(lock_);
+      if (!has_room()) {
+        added->next = slabs_;
+        slabs_ = added;
+        ++slab_count_;
+        return;
+      }
+    }
+    give_slab(added);
   }
 
+  /// For trim(): returns the slabs that it alone has, linked; they are in the depot no more.
+  [[nodiscard]] slab* unlink_free_slabs() noexcept {
+    slab* leaving = nullptr;
+    const lock_guard lock(lock_);
+    for (slab** link = &slabs_; *link != nullptr;) {
+      slab& each = **link;
+      if (each.free != each.cut || each.pins != 0) {
+        link = &each.next;
+        continue;
+      }
+      *link = each.next;
+      each.is_leaving = true;
+      each.next = std::exchange(leaving, &each);
+      cut_count_ -= each.cut / block_size_;
+      free_count_ -= each.cut / block_size_;
+      --slab_count_;
+    }
+    return leaving;
+  }
+
+  thread_mutex trimming_;  // held by the thread in trim()
   mutable spin_lock lock_;
   chain* chains_ MAGPIE_GUARDED_BY(lock_) = nullptr;
-  slab* slabs_ MAGPIE_GUARDED_BY(lock_) = nullptr;  // only the first may have room left
-  std::size_t free_count_ MAGPIE_GUARDED_BY(lock_) = 0;
+  slab* slabs_ MAGPIE_GUARDED_BY(lock_) = nullptr;       // only the first may have room left
+  std::size_t free_count_ MAGPIE_GUARDED_BY(lock_) = 0;  // those that trim() has too
   std::size_t cut_count_ MAGPIE_GUARDED_BY(lock_) = 0;
   std::size_t slab_count_ MAGPIE_GUARDED_BY(lock_) = 0;
   const std::size_t block_size_;

@@ -23,9 +23,10 @@ void free_slot_slowly(slot& freed) noexcept {
   slot_depot().unload_for(thread_record::current().slots, &freed);
 }
 
-void for_each_slot(const std::function<void(slot&)>& visit) {
-  slot_depot().for_each_header(
-      [&visit](slot_header& header) { visit(static_cast<slot&>(header)); });
+void for_each_slab_of_slots(const std::function<void(std::span<slot>)>& visit) {
+  slot_depot().for_each_slab([&visit](std::byte* blocks, std::size_t size) {
+    visit({std::launder(reinterpret_cast<slot*>(blocks)), size / sizeof(slot)});
+  });
 }
 
 }  // namespace magpie::detail

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <magpie/clock.hpp>
 #include <magpie/detail/completion_watch.hpp>
+#include <magpie/detail/task_coroutine.hpp>
 #include <magpie/detail/task_ranges.hpp>
 #include <magpie/errors.hpp>
 #include <magpie/task_handle.hpp>
@@ -61,7 +62,7 @@ class completion_stream {
              (stream_.deadline_ != time_point::max() && now() >= stream_.deadline_);
     }
 
-    [[nodiscard]] bool await_suspend(std::coroutine_handle<> suspended) {
+    [[nodiscard]] bool await_suspend(detail::task_coroutine suspended) {
       return wait_.suspend_until(suspended, stream_.deadline_);
     }
 

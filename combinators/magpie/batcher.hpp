@@ -12,6 +12,7 @@
 #include <magpie/detail/result_slot.hpp>
 #include <magpie/detail/scheduler.hpp>
 #include <magpie/detail/spin_lock.hpp>
+#include <magpie/detail/task_coroutine.hpp>
 #include <magpie/detail/thread_annotations.hpp>
 #include <magpie/runtime.hpp>
 #include <magpie/semaphore.hpp>
@@ -45,7 +46,7 @@ class [[nodiscard]] submission : private leaf_wait {
     static_cast<void>(this_worker("a submission to be awaited in a task on a runtime"));
     return false;
   }
-  [[nodiscard]] bool await_suspend(std::coroutine_handle<> suspended) {
+  [[nodiscard]] bool await_suspend(task_coroutine suspended) {
     for (;;) {
       bool is_refused = false;
       if (suspend(suspended, [&] {

@@ -8,6 +8,7 @@
 #include <magpie/detail/join.hpp>
 #include <magpie/detail/join_tree.hpp>
 #include <magpie/detail/resumption.hpp>
+#include <magpie/detail/task_coroutine.hpp>
 #include <magpie/detail/task_ranges.hpp>
 #include <magpie/errors.hpp>
 #include <magpie/outcome.hpp>
@@ -85,7 +86,7 @@ class gather_awaiter {
     return sizeof...(Ts) == 0;
   }
 
-  [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<> parent) {
+  [[nodiscard]] std::coroutine_handle<> await_suspend(task_coroutine parent) {
     worker& here = gathering_worker(all_valid(std::index_sequence_for<Ts...>()));
     check_before_children(here, parent);
     join_.set_parent(continuation(parent));
@@ -156,7 +157,7 @@ class gather_range_awaiter {
     return tree_.size() == 0;
   }
 
-  [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<> parent) {
+  [[nodiscard]] std::coroutine_handle<> await_suspend(task_coroutine parent) {
     check_before_children(worker::here(), parent);
     return tree_.start(parent);
   }

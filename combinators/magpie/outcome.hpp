@@ -44,16 +44,6 @@ inline std::string describe_error(const std::exception_ptr& error) {
   }
 }
 
-inline bool is_cancellation(const std::exception_ptr& error) noexcept {
-  try {
-    std::rethrow_exception(error);
-  } catch (const cancelled&) {
-    return true;
-  } catch (...) {
-    return false;
-  }
-}
-
 }  // namespace detail
 
 /// How a task ended: with a value, with an exception, or cancelled. gather() with return_exceptions

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <magpie/detail/leaf_wait.hpp>
 #include <magpie/detail/spin_lock.hpp>
+#include <magpie/detail/task_coroutine.hpp>
 #include <magpie/detail/thread_annotations.hpp>
 #include <optional>
 #include <utility>
@@ -143,7 +144,7 @@ class [[nodiscard]] semaphore::acquisition : private detail::leaf_wait {
       : leaf_wait(operations_of<acquisition>), source_(source), weight_(as_count(weight)) {}
 
   [[nodiscard]] bool await_ready();
-  [[nodiscard]] bool await_suspend(std::coroutine_handle<> suspended);
+  [[nodiscard]] bool await_suspend(detail::task_coroutine suspended);
   permit await_resume();
 
  private:

@@ -6,6 +6,7 @@
 #include <magpie/clock.hpp>
 #include <magpie/detail/completion_watch.hpp>
 #include <magpie/detail/resumption.hpp>
+#include <magpie/detail/task_coroutine.hpp>
 #include <magpie/detail/task_ranges.hpp>
 #include <magpie/task_handle.hpp>
 #include <optional>
@@ -52,7 +53,7 @@ class wait_awaiter {
     return wait_.begin(until_ == until::first_completed ? 1 : watch_.size());
   }
 
-  [[nodiscard]] bool await_suspend(std::coroutine_handle<> suspended) {
+  [[nodiscard]] bool await_suspend(task_coroutine suspended) {
     // With a limit of zero other tasks still go first once: a timer that is due now.
     return wait_.suspend_until(suspended,
                                limit_ == duration::zero() ? now() : deadline_for(limit_));

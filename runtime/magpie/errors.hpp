@@ -1,5 +1,6 @@
 #pragma once
 
+#include <exception>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -31,7 +32,7 @@ class deadlock : public std::runtime_error {
 
 /// What a cancelled task throws and its awaiters get. It is not derived from std::exception, so
 /// that no handler for errors swallows it by accident. In asyncio: `asyncio.CancelledError`.
-class cancelled {
+class cancelled final {
  public:
   cancelled() noexcept = default;
   explicit cancelled(std::string reason)
@@ -49,5 +50,12 @@ class cancelled {
  private:
   std::shared_ptr<const std::string> reason_;
 };
+
+namespace detail {
+
+/// Returns whether the exception, which is not null, is `cancelled`. Needs no memory.
+[[nodiscard]] bool is_cancellation(const std::exception_ptr& error) noexcept;
+
+}  // namespace detail
 
 }  // namespace magpie

@@ -7,6 +7,7 @@
 #include <magpie/detail/frame_pool.hpp>
 #include <magpie/detail/leaf_wait.hpp>
 #include <magpie/detail/result_slot.hpp>
+#include <magpie/detail/task_coroutine.hpp>
 #include <magpie/detail/task_state.hpp>
 #include <memory>
 #include <stop_token>
@@ -74,7 +75,7 @@ class blocking_wait : private leaf_wait {
     return false;
   }
 
-  [[nodiscard]] bool await_suspend(std::coroutine_handle<> suspended);
+  [[nodiscard]] bool await_suspend(task_coroutine suspended);
 
  protected:
   explicit blocking_wait(blocking_call_base& call) noexcept

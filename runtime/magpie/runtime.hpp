@@ -233,7 +233,7 @@ class runtime {
  private:
   static void check_may_block();
   void check_is_driven() const;
-  void wait_for_end(const any_task_handle& awaited);
+  void wait_for_end(const task_handle_base& awaited);
 
   std::unique_ptr<detail::runtime_core> core_;
 };

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <magpie/detail/task_coroutine.hpp>
 #include <magpie/runtime.hpp>
 #include <magpie/task_handle.hpp>
 #include <utility>
@@ -15,7 +16,7 @@ class shielded_wait : private leaf_wait {
       : leaf_wait(shielded_operations), awaited_(awaited) {}
 
   [[nodiscard]] bool await_ready() const;
-  [[nodiscard]] bool await_suspend(std::coroutine_handle<> suspended);
+  [[nodiscard]] bool await_suspend(task_coroutine suspended);
   void await_resume() { resume(); }
 
  private:

@@ -3,6 +3,7 @@
 #include <coroutine>
 #include <magpie/clock.hpp>
 #include <magpie/detail/leaf_wait.hpp>
+#include <magpie/detail/task_coroutine.hpp>
 #include <magpie/detail/timer.hpp>
 
 namespace magpie {
@@ -18,7 +19,7 @@ class sleep_awaiter : private leaf_wait, private timer {
     static_cast<void>(this_worker("a sleep to be awaited in a task on a runtime"));
     return false;
   }
-  [[nodiscard]] bool await_suspend(std::coroutine_handle<> suspended);
+  [[nodiscard]] bool await_suspend(task_coroutine suspended);
   void await_resume();
 
  private:

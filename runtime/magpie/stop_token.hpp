@@ -7,6 +7,7 @@
 #include <magpie/detail/awaited_body.hpp>
 #include <magpie/detail/cancel_scope.hpp>
 #include <magpie/detail/leaf_wait.hpp>
+#include <magpie/detail/task_coroutine.hpp>
 #include <magpie/errors.hpp>
 #include <magpie/task.hpp>
 #include <memory>
@@ -64,8 +65,7 @@ class stop_token_awaiter final : private stop_member {
     return false;
   }
 
-  template <class U>
-  [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<promise<U>> awaiting) {
+  [[nodiscard]] std::coroutine_handle<> await_suspend(task_coroutine awaiting) {
     body_.take(std::invoke(make_, token()));
     if (!begin(awaiting)) return awaiting;
     return body_.followed_by(continuation(awaiting));
@@ -121,8 +121,7 @@ class stopped_by_awaiter final : private stoppable_scope {
     return false;
   }
 
-  template <class U>
-  [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<promise<U>> awaiting) {
+  [[nodiscard]] std::coroutine_handle<> await_suspend(task_coroutine awaiting) {
     return body_.followed_by(begin(awaiting));
   }
 

@@ -7,6 +7,7 @@
 #include <magpie/detail/misuse.hpp>
 #include <magpie/detail/proceed.hpp>
 #include <magpie/detail/result_slot.hpp>
+#include <magpie/detail/task_coroutine.hpp>
 #include <memory>
 #include <type_traits>
 #include <utility>
@@ -145,11 +146,7 @@ class task_awaiter {
     return false;
   }
 
-  /// Takes only the coroutine of a task as the awaiter, because the search for a coroutine's scope
-  /// walks up from promise to promise.
-  template <class U>
-  [[nodiscard]] std::coroutine_handle<> await_suspend(
-      std::coroutine_handle<promise<U>> awaiter) noexcept {
+  [[nodiscard]] std::coroutine_handle<> await_suspend(task_coroutine awaiter) noexcept {
     child_.promise().set_continuation(continuation(awaiter));
     return child_;
   }

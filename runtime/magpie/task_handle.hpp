@@ -3,7 +3,8 @@
 #include <coroutine>
 #include <exception>
 #include <magpie/detail/check.hpp>
-#include <magpie/detail/leaf_wait.hpp>
+#include <magpie/detail/handle_wait.hpp>
+#include <magpie/detail/task_coroutine.hpp>
 #include <magpie/detail/task_state.hpp>
 #include <magpie/errors.hpp>
 #include <magpie/task.hpp>
@@ -21,32 +22,18 @@ namespace detail {
 struct handle_access;
 }
 
-/// A handle of a spawned task of any result type: its status, name and failure, and the means to
-/// cancel it.
+/// What the handles of all tasks have in common: the status, the name and the failure of a task,
+/// and the means to cancel it.
 ///
 /// Copies refer to the same task, and two handles are equal if they do. Dropping handles never
 /// stops the task. Any thread may use a handle, also after the runtime is gone; but no thread may
 /// change a handle object while another thread uses that object. A default-constructed or
 /// moved-from handle is empty. It may be copied, assigned, destroyed, compared, and tested with
 /// operator bool; any other use fails a MAGPIE_CHECK.
-class any_task_handle {
+class task_handle_base {
  public:
-  any_task_handle() noexcept = default;
-  any_task_handle(const any_task_handle& other) noexcept : state_(other.state_) {
-    if (state_ != nullptr) state_->add_handle();
-  }
-  any_task_handle(any_task_handle&& other) noexcept
-      : state_(std::exchange(other.state_, nullptr)) {}
-  any_task_handle& operator=(any_task_handle other) noexcept {
-    std::swap(state_, other.state_);
-    return *this;
-  }
-  ~any_task_handle() {
-    if (state_ != nullptr) state_->drop_handle();
-  }
-
   [[nodiscard]] explicit operator bool() const noexcept { return state_ != nullptr; }
-  [[nodiscard]] bool operator==(const any_task_handle&) const noexcept = default;
+  [[nodiscard]] bool operator==(const task_handle_base&) const noexcept = default;
 
   /// Returns true once the task has ended, and then always. What the task did happens before a call
   /// that returns true. In asyncio: `task.done()`.
@@ -117,16 +104,52 @@ class any_task_handle {
  protected:
   friend detail::handle_access;
 
-  /// Adopts one handle that the state's count already includes.
-  explicit any_task_handle(detail::task_state_base& state) noexcept : state_(&state) {}
+  task_handle_base() noexcept = default;
+  explicit task_handle_base(detail::task_state_base* state) noexcept : state_(state) {}
+  task_handle_base(const task_handle_base&) = default;
+  task_handle_base& operator=(const task_handle_base&) = default;
+  ~task_handle_base() = default;
 
   [[nodiscard]] detail::task_state_base& state() const noexcept {
     MAGPIE_CHECK(state_ != nullptr, "a handle that stands for a task, not an empty one");
     return *state_;
   }
 
- private:
   detail::task_state_base* state_ = nullptr;
+};
+
+/// A handle of a spawned task of any result type. It does not hold the result: while there are such
+/// handles, the last task_handle<T> may still take the result out.
+class any_task_handle : public task_handle_base {
+ public:
+  any_task_handle() noexcept = default;
+  any_task_handle(const any_task_handle& other) noexcept : task_handle_base(other) {
+    if (state_ != nullptr) state_->add_visit();
+  }
+  any_task_handle(any_task_handle&& other) noexcept
+      : task_handle_base(std::exchange(other.state_, nullptr)) {}
+  template <class T>
+  any_task_handle(const task_handle<T>& other) noexcept : task_handle_base(other) {
+    if (state_ != nullptr) state_->add_visit();
+  }
+  template <class T>
+  any_task_handle(task_handle<T>&& other) noexcept
+      : task_handle_base(std::exchange(other.state_, nullptr)) {
+    if (state_ != nullptr) state_->turn_handle_into_visit();
+  }
+  any_task_handle& operator=(any_task_handle other) noexcept {
+    std::swap(state_, other.state_);
+    return *this;
+  }
+  ~any_task_handle() {
+    if (state_ != nullptr) state_->end_visit();
+  }
+
+ private:
+  friend detail::handle_access;
+
+  /// Adopts a visit that the state's count already includes.
+  explicit any_task_handle(detail::task_state_base& state) noexcept : task_handle_base(&state) {}
 };
 
 namespace detail {
@@ -138,69 +161,19 @@ struct handle_access {
   }
 
   [[nodiscard]] static any_task_handle share(task_state_base& state) noexcept {
-    state.add_handle();
+    state.add_visit();
     return any_task_handle(state);
   }
 
-  [[nodiscard]] static task_state_base& state(const any_task_handle& handle) noexcept {
+  [[nodiscard]] static task_state_base& state(const task_handle_base& handle) noexcept {
     return handle.state();
   }
 
   /// `handle` is a task_handle<T>.
   template <class T>
-  [[nodiscard]] static task_state<T>& state_of(const any_task_handle& handle) noexcept {
+  [[nodiscard]] static task_state<T>& state_of(const task_handle_base& handle) noexcept {
     return static_cast<task_state<T>&>(handle.state());
   }
-};
-
-/// For await_ready: returns whether `awaited` has ended. Throws invalid_state if the caller is a
-/// part of `awaited` itself or of no task; for the latter, `expected` completes the message.
-[[nodiscard]] inline bool is_done_for_another(const task_state_base& awaited,
-                                              const char* expected) {
-  if (&this_scope(this_worker(expected)).root() == &awaited) [[unlikely]]
-    throw_invalid_state("a task to await another task, not itself");
-  return awaited.is_done();
-}
-
-/// Awaits the end of a spawned task. Forwards a cancel request to that task, whose end is then the
-/// answer.
-class handle_awaiter_base : private leaf_wait {
- public:
-  [[nodiscard]] bool await_ready() const {
-    return is_done_for_another(awaited_, "a handle to be awaited in a task on a runtime");
-  }
-
- protected:
-  explicit handle_awaiter_base(task_state_base& awaited) noexcept
-      : leaf_wait(handle_operations), awaited_(awaited) {}
-  ~handle_awaiter_base() = default;
-
-  /// The caller holds a handle of the task until it is resumed.
-  [[nodiscard]] bool suspend_until_end(std::coroutine_handle<> suspended) noexcept;
-
-  /// For await_resume.
-  void resume_after_end() {
-    if (has_suspended()) resume_from_wait();
-  }
-
-  /// Returns true if suspend_until_end() has been called.
-  [[nodiscard]] bool has_suspended() const noexcept { return coroutine != nullptr; }
-
-  task_state_base& awaited_;
-
- private:
-  friend leaf_wait;
-
-  static void pass_on(scope_member& self, cancel_round& round) noexcept;
-  void break_ring(cancel_round& round) noexcept MAGPIE_REQUIRES(*scope);
-  [[nodiscard]] wait_description describe() const noexcept {
-    return {.what = "task", .awaited = &awaited_};
-  }
-  static const operations handle_operations;
-  void resume_from_wait() MAGPIE_UNCHECKED_LOCKING;
-
-  std::uint64_t passed_round_ MAGPIE_GUARDED_BY(*scope) = 0;  // the last that was forwarded
-  std::uint32_t passed_on_ MAGPIE_GUARDED_BY(*scope) = 0;     // the forwarded requests, as bits
 };
 
 /// What result() and co_await of an lvalue return.
@@ -234,17 +207,29 @@ void block_until_end(task_state_base& awaited, duration limit);
 /// `co_await handle` waits until the task has ended. It returns a reference to the result, which
 /// lives as long as any handle, or throws what the task threw. Any number of tasks may await the
 /// same handle, and all get the same outcome. `co_await std::move(handle)` (or of a temporary)
-/// returns the result itself: moved out if this is the last handle, a copy otherwise. It throws
-/// invalid_state if there are other handles and the type cannot be copied. Either form throws
-/// invalid_state outside of a task, and if a task awaits itself.
+/// returns the result itself: moved out if this is the last task_handle<T> of the task, a copy
+/// otherwise. It throws invalid_state if there are others and the type cannot be copied. Either
+/// form throws invalid_state outside of a task, and if a task awaits itself.
 ///
 /// A cancel request to the awaiting task is forwarded to the awaited task, whose outcome is then
 /// the answer. The awaiting task itself gets `cancelled` only if the awaited task had ended before
 /// the request could be forwarded. In asyncio: `await task`.
 template <class T>
-class task_handle : public any_task_handle {
+class task_handle : public task_handle_base {
  public:
   task_handle() noexcept = default;
+  task_handle(const task_handle& other) noexcept : task_handle_base(other) {
+    if (state_ != nullptr) state_->add_handle();
+  }
+  task_handle(task_handle&& other) noexcept
+      : task_handle_base(std::exchange(other.state_, nullptr)) {}
+  task_handle& operator=(task_handle other) noexcept {
+    std::swap(state_, other.state_);
+    return *this;
+  }
+  ~task_handle() {
+    if (state_ != nullptr) state_->drop_handle();
+  }
 
   /// Returns the result or throws what the task threw. Throws invalid_state before the end. Counts
   /// as observing a failure. The reference lives as long as any handle. In asyncio:
@@ -288,9 +273,11 @@ class task_handle : public any_task_handle {
   }
 
  private:
+  friend any_task_handle;
   friend detail::handle_access;
 
-  explicit task_handle(detail::task_state<T>& state) noexcept : any_task_handle(state) {}
+  /// Adopts a handle that the state's count already includes.
+  explicit task_handle(detail::task_state<T>& state) noexcept : task_handle_base(&state) {}
 };
 
 namespace detail {
@@ -307,7 +294,8 @@ T move_result(const task_handle<T>& handle) {
   }
 }
 
-/// Returns the result of an ended task: moved out if this is the last handle, otherwise copied.
+/// Returns the result of an ended task: moved out if this is the last handle of the task's own
+/// type, otherwise copied. What the task threw comes first.
 template <class T>
 T take_result(const task_handle<T>& handle) {
   if constexpr (std::is_void_v<T> || std::is_reference_v<T>) {
@@ -317,22 +305,24 @@ T take_result(const task_handle<T>& handle) {
     if constexpr (std::is_copy_constructible_v<T>) {
       return handle.result();
     } else {
-      throw_invalid_state("the last handle, to take a result that cannot be copied");
+      handle_access::state(handle).require_result();
+      throw_invalid_state(
+          "the last task_handle of the task, to take a result that cannot be copied");
     }
   }
 }
 
 /// Adds a handle of its own only if it has to wait. Until then the awaited handle keeps the state.
 template <class T>
-class shared_handle_awaiter final : public handle_awaiter_base {
+class shared_handle_awaiter final : public handle_wait {
  public:
   explicit shared_handle_awaiter(const task_handle<T>& awaited) noexcept
-      : handle_awaiter_base(handle_access::state(awaited)) {}
+      : handle_wait(handle_access::state(awaited)) {}
   ~shared_handle_awaiter() {
     if (has_suspended()) awaited_.drop_handle();
   }
 
-  [[nodiscard]] bool await_suspend(std::coroutine_handle<> suspended) noexcept {
+  [[nodiscard]] bool await_suspend(task_coroutine suspended) noexcept {
     awaited_.add_handle();
     return suspend_until_end(suspended);
   }
@@ -345,12 +335,12 @@ class shared_handle_awaiter final : public handle_awaiter_base {
 };
 
 template <class T>
-class taking_handle_awaiter final : public handle_awaiter_base {
+class taking_handle_awaiter final : public handle_wait {
  public:
   explicit taking_handle_awaiter(task_handle<T>&& awaited) noexcept
-      : handle_awaiter_base(handle_access::state(awaited)), handle_(std::move(awaited)) {}
+      : handle_wait(handle_access::state(awaited)), handle_(std::move(awaited)) {}
 
-  [[nodiscard]] bool await_suspend(std::coroutine_handle<> suspended) noexcept {
+  [[nodiscard]] bool await_suspend(task_coroutine suspended) noexcept {
     return suspend_until_end(suspended);
   }
 

@@ -8,6 +8,7 @@
 #include <magpie/detail/awaited_body.hpp>
 #include <magpie/detail/cancel_scope.hpp>
 #include <magpie/detail/resumption.hpp>
+#include <magpie/detail/task_coroutine.hpp>
 #include <magpie/detail/thread_annotations.hpp>
 #include <magpie/detail/timer.hpp>
 #include <magpie/errors.hpp>
@@ -87,8 +88,7 @@ class timeout_awaiter final : private timeout_scope {
     return false;
   }
 
-  template <class U>
-  [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<promise<U>> awaiting)
+  [[nodiscard]] std::coroutine_handle<> await_suspend(task_coroutine awaiting)
       MAGPIE_UNCHECKED_LOCKING {  // no other thread knows of the scope yet
     if (When == begins::in_time && own_deadline() == long_ago) throw timeout_error();
     body_.take(std::invoke(make_, static_cast<timeout_scope&>(*this)));

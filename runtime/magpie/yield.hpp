@@ -2,6 +2,7 @@
 
 #include <coroutine>
 #include <magpie/detail/resumption.hpp>
+#include <magpie/detail/task_coroutine.hpp>
 
 namespace magpie {
 
@@ -14,7 +15,7 @@ class requeue_awaiter {
   requeue_awaiter(const requeue_awaiter&) = delete;
   requeue_awaiter& operator=(const requeue_awaiter&) = delete;
 
-  void await_suspend(std::coroutine_handle<> suspended);
+  void await_suspend(task_coroutine suspended);
   /// Only after a suspension. Throws `cancelled` if a cancel request is pending.
   void await_resume();
 

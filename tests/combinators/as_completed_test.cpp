@@ -28,6 +28,7 @@ using namespace std::chrono_literals;
 using magpie::test::ends;
 using magpie::test::fail;
 using magpie::test::give;
+using magpie::test::give_after;
 using magpie::test::give_after_yields;
 using magpie::test::handles_of_int;
 using magpie::test::reason_of;
@@ -36,11 +37,6 @@ using magpie::test::sleep_and_give;
 
 class as_completed : public magpie::test::cancelling {};
 MAGPIE_FOR_EACH_RUNTIME(as_completed);
-
-magpie::task<int> give_after(magpie::duration delay, int value) {
-  co_await magpie::sleep_for(delay);
-  co_return value;
-}
 
 template <class Body>
 void run(magpie::runtime& runtime, const Body& body) {

@@ -339,7 +339,8 @@ TEST_P(gather, of_a_long_vector) {
 TEST(gather_misuse, outside_of_a_task_is_an_error) {
   auto awaiter = magpie::gather(give(1), give(2));
   EXPECT_FALSE(awaiter.await_ready());
-  EXPECT_THROW(static_cast<void>(awaiter.await_suspend(std::noop_coroutine())),
+  EXPECT_THROW(static_cast<void>(
+                   awaiter.await_suspend(std::coroutine_handle<magpie::detail::promise<void>>())),
                magpie::invalid_state);
   auto nothing = magpie::gather();
   EXPECT_THROW(static_cast<void>(nothing.await_ready()), magpie::invalid_state);

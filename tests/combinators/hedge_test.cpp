@@ -51,7 +51,8 @@ TEST_P(hedge_of_attempts, starts_one_when_that_is_in_time) {
 TEST_P(hedge_of_attempts, starts_the_next_after_the_delay) {
   const auto make = [](std::size_t index) -> magpie::task<std::size_t> {
     const counted local;
-    if (index < 2) co_await magpie::sleep_for(1000h);
+    // Nor do the later ones end, which start when a worker with the third is held up.
+    if (index != 2) co_await magpie::sleep_for(1000h);
     co_return index;
   };
   EXPECT_EQ(runtime.block_on(hedge(make, 1ms, 5)), 2U);

@@ -54,13 +54,18 @@ struct crowd {
 TEST_P(concurrency_limits, never_more_at_once_and_results_in_order) {
   for (const std::size_t limit : {std::size_t{1}, std::size_t{3}, std::size_t{200}}) {
     for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{100}}) {
-      crowd seen;
-      std::vector<magpie::task<std::size_t>> tasks;
-      for (std::size_t i = 0; i < size; ++i) tasks.push_back(seen.visit(i, 1 + i % 3));
-      EXPECT_EQ(runtime.block_on(limit_concurrency(limit, std::move(tasks))), first_numbers(size));
-      EXPECT_EQ(seen.begun, size);
-      EXPECT_LE(seen.most, limit);
-      EXPECT_GE(seen.most, std::min({limit, size, std::size_t{2}}));
+      const auto are_several_at_once = [&] {
+        crowd seen;
+        std::vector<magpie::task<std::size_t>> tasks;
+        for (std::size_t i = 0; i < size; ++i) tasks.push_back(seen.visit(i, 1 + i % 3));
+        EXPECT_EQ(runtime.block_on(limit_concurrency(limit, std::move(tasks))),
+                  first_numbers(size));
+        EXPECT_EQ(seen.begun, size);
+        EXPECT_LE(seen.most, limit);
+        return seen.most >= std::min({limit, size, std::size_t{2}});
+      };
+      // One worker may do all while the others are held up, but not each time.
+      EXPECT_TRUE(is_virtual() ? are_several_at_once() : eventually(are_several_at_once));
     }
   }
 }

@@ -106,11 +106,12 @@ TEST_P(cancellable_task_groups, throw_errors_first_and_leave_the_parent_cancelle
 TEST_P(cancellable_task_groups, throw_errors_first_within_a_timeout_too) {
   tally ended;
   std::string result;
-  const auto body = [&](task_group& group) -> magpie::task<> {
-    group.spawn(clean_up(ended, "child", counted()));
-    co_return;
-  };
   const auto limited = [&](magpie::timeout_scope& scope) -> magpie::task<> {
+    const auto body = [&](task_group& group) -> magpie::task<> {
+      group.spawn(clean_up(ended, "child", counted()));
+      co_await ended.until_begun(1);  // a child that has not begun has no error
+      EXPECT_TRUE(scope.reschedule(1ms));
+    };
     try {
       co_await with_task_group(std::ref(body));
     } catch (const magpie::exception_group& errors) {
@@ -119,7 +120,7 @@ TEST_P(cancellable_task_groups, throw_errors_first_within_a_timeout_too) {
     EXPECT_TRUE(scope.expired());
     co_await magpie::sleep_for(1000h);
   };
-  const auto run = [&]() -> magpie::task<> { co_await magpie::with_timeout(1ms, limited); };
+  const auto run = [&]() -> magpie::task<> { co_await magpie::with_timeout(1000h, limited); };
   EXPECT_THROW(runtime.block_on(run()), magpie::timeout_error);
   EXPECT_EQ(result, "1 error: child");
 }

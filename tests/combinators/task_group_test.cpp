@@ -14,6 +14,7 @@
 
 #include "support/counted.hpp"
 #include "support/each_runtime.hpp"
+#include "support/eventually.hpp"
 #include "support/grouping.hpp"
 #include "support/scale.hpp"
 #include "support/tasks.hpp"
@@ -25,6 +26,7 @@ using namespace std::chrono_literals;
 using magpie::task_group;
 using magpie::with_task_group;
 using magpie::test::counted;
+using magpie::test::eventually;
 using magpie::test::fail;
 using magpie::test::give;
 using magpie::test::scaled;
@@ -227,7 +229,8 @@ TEST_P(task_groups, do_not_grow_by_what_has_ended) {
       co_await child;
       if (i == 10) blocks = magpie::frame_statistics().live;
     }
-    EXPECT_LE(magpie::frame_statistics().live, blocks + 2);
+    // A worker may be held up before it lets go of a child that has ended.
+    EXPECT_TRUE(eventually([&] { return magpie::frame_statistics().live <= blocks + 2; }));
   };
   EXPECT_EQ(outcome_of(body), "left");
 }

@@ -7,7 +7,6 @@
 #include <cstddef>
 #include <magpie/frame_statistics.hpp>
 #include <magpie/magpie.hpp>
-#include <random>
 #include <ranges>
 #include <stdexcept>
 #include <string>
@@ -17,7 +16,6 @@
 #include "support/cancelling.hpp"
 #include "support/eventually.hpp"
 #include "support/handles.hpp"
-#include "support/random.hpp"
 #include "support/reports.hpp"
 #include "support/scale.hpp"
 #include "support/tasks.hpp"
@@ -32,6 +30,7 @@ using magpie::test::ends;
 using magpie::test::eventually;
 using magpie::test::fail;
 using magpie::test::give;
+using magpie::test::give_after;
 using magpie::test::give_when;
 using magpie::test::handles_of_int;
 using magpie::test::reason_of;
@@ -54,11 +53,6 @@ class wait_reports : public magpie::test::reporting {
   }
 };
 MAGPIE_FOR_EACH_RUNTIME(wait_reports);
-
-magpie::task<int> give_after(magpie::duration delay, int value) {
-  co_await magpie::sleep_for(delay);
-  co_return value;
-}
 
 // These two end when they are cancelled.
 
@@ -364,42 +358,6 @@ TEST_P(wait, tells_what_it_waits_for) {
   EXPECT_EQ(waiter.waiting_for(), "the end of several tasks");
   task.cancel();
   ASSERT_TRUE(ends(waiter));
-}
-
-// Ends, limits and requests come at any moment: each wait is over once, and leaves nothing.
-
-TEST_P(wait, that_races_with_ends_limits_and_requests) {
-  std::mt19937_64 random(seed());
-  const std::size_t rounds = scaled(100'000);
-  for (std::size_t round = 0; round < rounds; ++round) {
-    handles_of_int all;
-    for (int i = 0; i < 6; ++i) all.push_back(runtime.spawn(give_after(random() % 5 * 30us, i)));
-    const auto how = static_cast<until>(random() % 3);
-    const magpie::duration limit = random() % 6 * 25us;
-    const auto waits = [](handles_of_int given, until when,
-                          magpie::duration time) -> magpie::task<std::size_t> {
-      const auto found = co_await magpie::wait(std::move(given), when, time);
-      co_return found.done.size() + found.pending.size();
-    };
-    const auto waiter = runtime.spawn(waits(all, how, limit));
-    if (random() % 2 == 0) {
-      if (random() % 2 == 0) {
-        const auto end = magpie::clock::now() + magpie::duration(random() % 100'000);
-        while (!is_virtual() && magpie::clock::now() < end) {
-        }
-        if (is_virtual()) runtime.run_for(magpie::duration(random() % 100'000));
-      }
-      waiter.cancel();
-    }
-    ASSERT_TRUE(ends(waiter));
-    if (!waiter.cancelled()) {
-      ASSERT_EQ(waiter.result(), 6U);
-    }
-    for (const auto& each : all) {
-      ASSERT_TRUE(ends(each));
-      ASSERT_FALSE(each.cancelled());
-    }
-  }
 }
 
 }  // namespace

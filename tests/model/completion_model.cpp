@@ -19,6 +19,7 @@
 #define static
 #include "runtime/cancel_scope.cpp"
 #undef static
+#include "runtime/errors.cpp"
 #include "runtime/join.cpp"
 #include "runtime/task_extras.cpp"
 #include "runtime/task_name.cpp"
@@ -182,13 +183,12 @@ time_point now() noexcept { return time_point{} + std::chrono::hours(1); }
 
 namespace detail {
 
-void throw_invalid_state(const char* expected) { throw invalid_state(expected); }
 shared_locals current_locals() noexcept { return {}; }
 
 // Nobody adds a callback.
-bool done_callbacks::add(done_callback_id, done_callback) { std::abort(); }
+void done_callbacks::add(done_callback_id, done_callback) { std::abort(); }
 std::size_t done_callbacks::remove(done_callback_id) { std::abort(); }
-void done_callbacks::withdraw(done_callback_id) { std::abort(); }
+void done_callbacks::submit_to(runtime_core&) noexcept { std::abort(); }
 bool done_callbacks::task_ended() noexcept { return false; }
 void done_callbacks::run_all(job&, worker&) noexcept { std::abort(); }
 

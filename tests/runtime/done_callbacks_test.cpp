@@ -6,6 +6,7 @@
 #include <magpie/task_handle.hpp>
 #include <magpie/yield.hpp>
 #include <mutex>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -14,15 +15,18 @@
 #include "support/each_runtime.hpp"
 #include "support/eventually.hpp"
 #include "support/reports.hpp"
+#include "support/scale.hpp"
 #include "support/tasks.hpp"
 
 namespace {
 
+using magpie::any_task_handle;
 using magpie::test::eventually;
 using magpie::test::give;
 using magpie::test::give_after_yields;
 using magpie::test::give_when;
 using magpie::test::reports;
+using magpie::test::scaled;
 using magpie::test::wait_until_done;
 
 class done_callbacks : public magpie::test::reporting {};
@@ -111,6 +115,31 @@ TEST_P(done_callbacks, loses_no_done_callback_when_the_end_and_the_registration_
     handle.add_done_callback([&called](const magpie::any_task_handle&) { ++called; });
   }
   EXPECT_TRUE(eventually([&] { return called == 2000; }));
+}
+
+TEST(done_callbacks_alone, run_if_they_were_accepted_though_the_runtime_ends) {
+  for (std::size_t round = 0; round < scaled(1e5); ++round) {
+    std::atomic<int> accepted{0};
+    std::atomic<int> runs{0};
+    std::optional<magpie::runtime> runtime;
+    runtime.emplace(magpie::runtime_options{.workers = 1});
+    const auto handle = runtime->spawn(give(1));
+    const auto add = [&] {
+      for (int i = 0; i < 20; ++i) {
+        try {
+          handle.add_done_callback([&runs](const any_task_handle&) { ++runs; });
+          ++accepted;
+        } catch (const magpie::invalid_state&) {
+        }
+      }
+    };
+    std::thread first(add);
+    std::thread second(add);
+    runtime.reset();
+    first.join();
+    second.join();
+    ASSERT_EQ(runs, accepted);
+  }
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "support/eventually.hpp"
 #include "support/scale.hpp"
 #include "support/tasks.hpp"
 
@@ -23,6 +24,7 @@
 namespace {
 
 using namespace std::chrono_literals;
+using magpie::test::eventually;
 using magpie::test::give;
 using magpie::test::give_after_yields;
 using magpie::test::nap;
@@ -140,13 +142,19 @@ TEST(host_driven_loop, loses_nothing_that_other_threads_ask) {
 TEST(host_driven_loop, is_called_when_a_blocking_call_is_over) {
   event_loop loop;
   magpie::runtime runtime{loop.settings()};
-  const auto call = []() -> magpie::task<int> {
-    co_return co_await magpie::run_blocking([] {
-      std::this_thread::sleep_for(2ms);
+  std::atomic<bool> may_end{false};
+  const auto call = [&]() -> magpie::task<int> {
+    co_return co_await magpie::run_blocking([&] {
+      EXPECT_TRUE(eventually([&] { return may_end.load(); }));
       return 8;
     });
   };
   const auto calling = runtime.spawn(call());
+  while (runtime.poll_one()) {
+  }
+  // It has found nothing to do, and does not look again before it is called.
+  may_end = true;
+  EXPECT_TRUE(eventually([&] { return loop.calls != 0; }));
   EXPECT_TRUE(loop.run(runtime, [&] { return calling.done(); }));
   EXPECT_EQ(calling.result(), 8);
   EXPECT_EQ(loop.calls, 1U);

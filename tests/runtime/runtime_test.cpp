@@ -155,10 +155,11 @@ TEST_P(runtime, wakes_its_sleepers_with_cancelled_when_it_is_destroyed) {
     };
     sleeper = tested.spawn(sleep());
     stubborn = tested.spawn(swallow());
-    const auto settle = []() -> magpie::task<> {
-      for (int i = 0; i < 200; ++i) co_await magpie::yield();
+    const auto is_asleep = [](const magpie::any_task_handle& task) {
+      return eventually([&] { return task.waiting_for().rfind("sleep", 0) == 0; });
     };
-    tested.block_on(settle());
+    ASSERT_TRUE(is_asleep(sleeper));
+    ASSERT_TRUE(is_asleep(stubborn));
   }
   EXPECT_TRUE(sleeper.cancelled());
   EXPECT_EQ(stubborn.result(), 3);

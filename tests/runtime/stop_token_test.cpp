@@ -87,12 +87,15 @@ TEST_P(with_stop_token, stops_the_token_while_the_body_computes) {
 
 TEST_P(with_stop_token, stops_the_token_when_a_timeout_is_over_though_all_compute) {
   std::atomic<bool> begun{false};
-  const auto body = [&](std::stop_token token) { return compute_until_stopped(token, begun); };
-  const auto compute = [&]() -> magpie::task<int> {
+  const auto compute = [&](magpie::timeout_scope& scope) -> magpie::task<int> {
+    const auto body = [&](std::stop_token token) -> magpie::task<int> {
+      EXPECT_TRUE(scope.reschedule(1ms));  // now: if it were over before, this would not begin
+      co_return co_await compute_until_stopped(token, begun);
+    };
     co_return co_await magpie::with_stop_token(body);
   };
   const auto run = [&]() -> magpie::task<int> {
-    co_return co_await magpie::wait_for(compute(), 1ms);
+    co_return co_await magpie::with_timeout(1000h, compute);
   };
   EXPECT_EQ(runtime.block_on(run()), 5);
 }

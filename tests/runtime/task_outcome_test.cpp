@@ -16,6 +16,7 @@
 
 namespace {
 
+using magpie::any_task_handle;
 using magpie::test::fail;
 using magpie::test::give;
 using magpie::test::give_when;
@@ -170,6 +171,49 @@ TEST_P(task_outcome, refuses_to_take_what_cannot_be_copied_from_others) {
     co_return refused && *other.result() == 6;
   };
   EXPECT_TRUE(runtime.block_on(parent()));
+}
+
+// Rule 90: only handles of the task's own type stand in the way.
+
+TEST_P(task_outcome, is_moved_although_there_are_handles_of_any_type) {
+  const auto parent = [this]() -> magpie::task<int> {
+    any_task_handle itself;
+    const auto make = [&itself]() -> magpie::task<std::unique_ptr<int>> {
+      itself = magpie::current_task();
+      co_await magpie::yield();
+      co_return std::make_unique<int>(6);
+    };
+    auto handle = magpie::spawn(make());
+    std::vector<any_task_handle> others{handle, handle};
+    others.push_back(any_task_handle(magpie::task_handle(handle)));  // of a temporary
+    std::atomic<bool> is_called{false};
+    handle.add_done_callback([&](const any_task_handle& ended) {
+      EXPECT_EQ(ended, others.front());
+      is_called = true;
+    });
+    const std::vector<any_task_handle> live = runtime.all_tasks();
+    const std::unique_ptr<int> taken = co_await std::move(handle);
+    EXPECT_TRUE(others.back().done() && itself == others.back());
+    EXPECT_EQ(others.back().exception(), nullptr);
+    while (!is_called) co_await magpie::yield();
+    co_return *taken;
+  };
+  for (int i = 0; i < 50; ++i) EXPECT_EQ(runtime.block_on(parent()), 6);
+}
+
+TEST_P(task_outcome, of_a_failure_comes_before_the_refusal_to_take) {
+  const auto parent = [](bool is_cancelled) -> magpie::task<> {
+    const auto fail_or_stop = [is_cancelled]() -> magpie::task<std::unique_ptr<int>> {
+      if (is_cancelled) throw magpie::cancelled("gone");
+      throw std::runtime_error("broken");
+      co_return nullptr;
+    };
+    auto handle = magpie::spawn(fail_or_stop());
+    const auto other = handle;
+    co_await std::move(handle);
+  };
+  EXPECT_THROW(runtime.block_on(parent(false)), std::runtime_error);
+  EXPECT_THROW(runtime.block_on(parent(true)), magpie::cancelled);
 }
 
 TEST_P(task_outcome, of_void_and_of_a_reference) {

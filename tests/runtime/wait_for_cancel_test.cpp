@@ -32,6 +32,7 @@ using magpie::test::stop;
 struct stubborn_target {
   magpie::task<int> run() {
     bool told = false;
+    begun = true;
     try {
       co_await magpie::sleep_for(1000h);
     } catch (const magpie::cancelled&) {
@@ -42,6 +43,7 @@ struct stubborn_target {
     co_return 0;
   }
 
+  std::atomic<bool> begun{false};
   std::atomic<bool> is_cleaning_up{false};
 };
 
@@ -104,6 +106,7 @@ TEST_P(cancellable_wait_for, of_a_lazy_task_is_cancelled_by_a_request_after_the_
 TEST_P(cancellable_wait_for, of_a_spawned_task_is_cancelled_by_a_request_after_the_limit) {
   stubborn_target target;
   const auto handle = runtime.spawn(target.run());
+  ASSERT_TRUE(eventually([&] { return target.begun.load(); }));
   const auto waiting = runtime.spawn(outcome(magpie::wait_for(handle, 1ms)));
   ASSERT_TRUE(eventually([&] { return target.is_cleaning_up.load(); }));
   EXPECT_TRUE(waiting.cancel("enough"));
@@ -113,13 +116,8 @@ TEST_P(cancellable_wait_for, of_a_spawned_task_is_cancelled_by_a_request_after_t
 
 TEST_P(cancellable_wait_for, without_time_is_cancelled_by_a_request_while_the_target_ends) {
   stubborn_target target;
-  std::atomic<bool> begun{false};
-  const auto run = [&]() -> magpie::task<int> {
-    begun = true;
-    co_return co_await target.run();
-  };
-  const auto handle = runtime.spawn(run());
-  ASSERT_TRUE(eventually([&] { return begun.load(); }));
+  const auto handle = runtime.spawn(target.run());
+  ASSERT_TRUE(eventually([&] { return target.begun.load(); }));
   const auto waiting = runtime.spawn(outcome(magpie::wait_for(handle, 0s)));
   ASSERT_TRUE(eventually([&] { return target.is_cleaning_up.load(); }));
   EXPECT_TRUE(waiting.cancel("enough"));

@@ -21,7 +21,7 @@ namespace {
 
 using magpie::trim_frames;
 using magpie::detail::allocate_slot;
-using magpie::detail::for_each_slot;
+using magpie::detail::for_each_used_slot;
 using magpie::detail::free_slot;
 using magpie::detail::slot;
 using magpie::test::eventually;
@@ -64,7 +64,7 @@ void give_back(const std::vector<slot*>& taken) {
 /// All slots there are that have references, by what these are.
 std::multiset<std::uint64_t> references_seen() {
   std::multiset<std::uint64_t> seen;
-  for_each_slot([&seen](slot& each) {
+  for_each_used_slot([&seen](slot& each) {
     if (const std::uint64_t count = each.references.load()) seen.insert(count);
   });
   return seen;
@@ -205,7 +205,7 @@ TEST(slot_pool, lets_others_share_what_is_in_use) {
   std::size_t shared_in_all = 0;
   const auto share_all = [&] {
     std::vector<slot*> shared;
-    for_each_slot([&shared](slot& each) {
+    for_each_used_slot([&shared](slot& each) {
       std::uint64_t count = each.references.load(std::memory_order_relaxed);
       while (count != 0 &&
              !each.references.compare_exchange_weak(count, count + 1, std::memory_order_acquire,

@@ -18,6 +18,11 @@ namespace magpie::test {
 
 inline task<int> give(int value) { co_return value; }
 
+inline task<int> give_after(duration delay, int value) {
+  co_await sleep_for(delay);
+  co_return value;
+}
+
 inline task<int> give_after_yields(int value, int yields) {
   for (int i = 0; i < yields; ++i) co_await yield();
   co_return value;

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <exception>
 #include <magpie/detail/completion_watch.hpp>
+#include <magpie/detail/task_coroutine.hpp>
 #include <magpie/detail/task_ranges.hpp>
 #include <magpie/outcome.hpp>
 #include <magpie/task_handle.hpp>
@@ -55,7 +56,7 @@ class gather_handles_base {
     return wait_.begin(watch_.size());
   }
 
-  [[nodiscard]] bool await_suspend(std::coroutine_handle<> suspended) {
+  [[nodiscard]] bool await_suspend(task_coroutine suspended) {
     return wait_.suspend_until(suspended);
   }
 

@@ -6,6 +6,7 @@
 #include <magpie/detail/cancel_scope.hpp>
 #include <magpie/detail/continuation.hpp>
 #include <magpie/detail/resumption.hpp>
+#include <magpie/detail/task_coroutine.hpp>
 #include <magpie/task.hpp>
 #include <utility>
 
@@ -75,7 +76,7 @@ class body_in_scope {
 
   [[nodiscard]] bool await_ready() const noexcept { return false; }
 
-  [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<> awaiting) noexcept {
+  [[nodiscard]] std::coroutine_handle<> await_suspend(task_coroutine awaiting) noexcept {
     return body_.followed_by(scope_.begin(awaiting));
   }
 

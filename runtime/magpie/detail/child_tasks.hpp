@@ -5,6 +5,7 @@
 #include <magpie/detail/abort_scope.hpp>
 #include <magpie/detail/leaf_wait.hpp>
 #include <magpie/detail/spin_lock.hpp>
+#include <magpie/detail/task_coroutine.hpp>
 #include <magpie/detail/task_state.hpp>
 #include <magpie/detail/thread_annotations.hpp>
 #include <magpie/runtime.hpp>
@@ -95,7 +96,7 @@ class child_tasks::join_awaiter : private leaf_wait {
       : leaf_wait(operations_of<join_awaiter>), children_(children) {}
 
   [[nodiscard]] bool await_ready() const noexcept { return false; }
-  [[nodiscard]] bool await_suspend(std::coroutine_handle<> suspended) noexcept;
+  [[nodiscard]] bool await_suspend(task_coroutine suspended) noexcept;
   void await_resume() { resume(); }
 
  private:

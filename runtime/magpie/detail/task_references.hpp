@@ -6,8 +6,11 @@
 
 namespace magpie::detail {
 
-/// Who needs the state of a task: its handles, those that visit it, and the task itself while it
-/// runs. The count lies in the header of the state's slot. The thread that drops the last reference
+/// Who needs the state of a task. A *handle* is one of the task's own type, through which its
+/// result can be read, and taken if there is no other. A *visit* is whatever else keeps the state:
+/// an any_task_handle, a listing of tasks, a cancel round. The task itself keeps it while it runs.
+///
+/// The count lies in the header of the state's slot. The thread that drops the last reference
 /// disposes of the state, and sees what every other holder did before it dropped its own.
 class task_references {
  public:
@@ -18,7 +21,14 @@ class task_references {
     count_.store(still_running | one_handle | visits * one_visit, std::memory_order_release);
   }
 
+  // For a holder of any reference.
+
   void add_handle() noexcept { count_.fetch_add(one_handle, std::memory_order_relaxed); }
+  void add_visit() noexcept { count_.fetch_add(one_visit, std::memory_order_relaxed); }
+  /// The caller's handle becomes a visit.
+  void turn_handle_into_visit() noexcept {
+    count_.fetch_add(one_visit - one_handle, std::memory_order_acq_rel);
+  }
 
   /// Adds a visit if there is any reference. Returns false for none: there is no state.
   [[nodiscard]] bool try_visit() noexcept {
@@ -37,16 +47,16 @@ class task_references {
   /// Once, after the end of the task has been published.
   [[nodiscard]] bool end_run() noexcept { return drop(still_running); }
 
-  /// Returns true if there is exactly one handle. Visits do not count, nor does the run.
+  /// Returns true if there is exactly one handle: nobody else can read the result, or reads it.
   [[nodiscard]] bool is_one_handle() const noexcept {
     const std::uint64_t seen = count_.load(std::memory_order_acquire);
     return seen % one_visit == one_handle;
   }
 
  private:
-  // Handles in the low 48 bits, visits in the next 15.
+  // Handles in the low 32 bits, visits in the next 31.
   static constexpr std::uint64_t one_handle = 1;
-  static constexpr std::uint64_t one_visit = std::uint64_t{1} << 48;
+  static constexpr std::uint64_t one_visit = std::uint64_t{1} << 32;
   static constexpr std::uint64_t still_running = std::uint64_t{1} << 63;
 
   [[nodiscard]] bool drop(std::uint64_t reference) noexcept {

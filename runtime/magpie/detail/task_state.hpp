@@ -155,6 +155,8 @@ class task_state_base : public job, public cancel_scope {
   // The name. Any thread at any time.
 
   [[nodiscard]] std::string name() const;
+  /// The same, or another text when there is no memory for it.
+  [[nodiscard]] std::string name_for_report() const noexcept;
   void set_name(std::string_view name);
 
   /// Returns in words what the task is suspended at. Any thread at any time.
@@ -162,19 +164,18 @@ class task_state_base : public job, public cancel_scope {
   /// Collects what the task is suspended at, without words.
   void describe_waits(wait_descriptions& into) noexcept;
 
-  // References. The handles keep the state alive, and the runtime does so until the task has ended.
+  // References: see task_references.
 
   void add_handle() noexcept { references().add_handle(); }
   void drop_handle() noexcept {
     if (references().drop_handle()) dispose();
   }
-  /// Returns true if only the caller's handle is left, so that no other code can read the outcome.
+  /// Returns true if the caller's handle is the only one, so that no other code reads the result.
   [[nodiscard]] bool has_one_handle() const noexcept { return references().is_one_handle(); }
 
-  // For a thread that has found a slot and looks at what is in it. A visit keeps the state alive
-  // too, but is no handle: a result that only one handle can take may be taken during the visit.
-
-  /// Returns null if the slot has no state now.
+  void turn_handle_into_visit() noexcept { references().turn_handle_into_visit(); }
+  void add_visit() noexcept { references().add_visit(); }
+  /// For a thread that has found a slot. Returns null if the slot has no state now.
   [[nodiscard]] static task_state_base* try_visit(slot& found) noexcept;
   void end_visit() noexcept {
     if (references().end_visit()) dispose();
@@ -182,6 +183,10 @@ class task_state_base : public job, public cancel_scope {
 
   /// Returns the core of the task's runtime; null from the task's end on.
   [[nodiscard]] runtime_core* home() const noexcept;
+  /// Returns the word of that runtime's identity. Only after the end.
+  [[nodiscard]] std::uint64_t identity_of_home() const noexcept {
+    return home_.load(std::memory_order_acquire);
+  }
 
   /// Makes the task known to `core`, with one handle for the caller, and makes it ready. Throws
   /// std::bad_alloc and invalid_state. The task has then not started and never will, and the state
@@ -226,6 +231,7 @@ class task_state_base : public job, public cancel_scope {
   void dispose() noexcept;
   void ask_to_end(cancel_round& round) noexcept MAGPIE_REQUIRES(this);
   [[nodiscard]] task_extras& extras();
+  [[nodiscard]] task_name::reading read_name() const noexcept;
   void drop_locals() noexcept;
 
   const operations& operations_;

@@ -6,6 +6,7 @@
 #include <functional>
 #include <magpie/detail/sanitizers.hpp>
 #include <magpie/detail/this_thread.hpp>
+#include <span>
 
 #if MAGPIE_ADDRESS_SANITIZER
 #include <sanitizer/asan_interface.h>
@@ -15,7 +16,7 @@ namespace magpie::detail {
 
 /// The reference count of the object in a slot. At 0 there is no object, and only the owner of the
 /// slot may touch the memory behind the header. The header exists as long as the memory does, so
-/// for_each_slot() can look for objects while they come and go.
+/// for_each_used_slot() can look for objects while they come and go.
 struct slot_header {
   // 0: the slot is free, or its object is being made or unmade.
   // Anything else: the object is alive; the object decides what it counts, and how.
@@ -83,8 +84,18 @@ inline void free_slot(slot& freed) noexcept {
   own.count.store(count + 1, std::memory_order_relaxed);
 }
 
-/// Calls `visit` with each slot of the process, free or not. `visit` must neither allocate nor free
-/// a slot.
-void for_each_slot(const std::function<void(slot&)>& visit);
+/// Calls `visit` with all slots of the process, free or not, some hundreds at a time. No lock is
+/// held: slots come and go meanwhile, but their memory stays until the call returns.
+void for_each_slab_of_slots(const std::function<void(std::span<slot>)>& visit);
+
+/// Calls `visit` with each of them that has references.
+template <class Visit>
+void for_each_used_slot(Visit visit) {
+  for_each_slab_of_slots([&visit](std::span<slot> slots) {
+    for (slot& each : slots) {
+      if (each.references.load(std::memory_order_relaxed) != 0) visit(each);
+    }
+  });
+}
 
 }  // namespace magpie::detail

@@ -95,7 +95,7 @@ class worker : public thread_record {
   void set_context(void* running) noexcept { context_.store(running, std::memory_order_relaxed); }
 
  protected:
-  worker(scheduler& home, std::size_t index, const std::atomic<std::int64_t>& idle) noexcept
+  worker(scheduler& home, std::size_t index, const std::atomic<std::int64_t>& idle)
       : home_(home), index_(index), idle_(idle) {
     is_worker = true;
   }

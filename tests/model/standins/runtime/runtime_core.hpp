@@ -44,7 +44,6 @@ struct task_count {
 
 class runtime_core {
  public:
-  static void visit(runtime_identity, const std::function<void(runtime_core&)>&) {}
   [[nodiscard]] bool try_add_tasks(std::size_t count) { return tasks.add_from_outside(count); }
   void add_tasks(std::size_t count) { static_cast<void>(try_add_tasks(count)); }
   [[nodiscard]] bool is_closing() const noexcept { return false; }

@@ -48,9 +48,9 @@ class task_state_base : public job, public cancel_scope {
     change_to(look().without_listed());
   }
 
-  // Who asks it to end has a handle.
-  void add_handle() noexcept {}
-  void drop_handle() noexcept {}
+  // Whoever cancels it has a handle.
+  void add_visit() noexcept {}
+  void end_visit() noexcept {}
 
   [[nodiscard]] std::shared_ptr<const std::string> cancel_reason() noexcept { return {}; }
   [[nodiscard]] runtime_core* home() const noexcept { return &home_; }

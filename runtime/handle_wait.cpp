@@ -1,0 +1,67 @@
+#include <magpie/detail/handle_wait.hpp>
+
+namespace magpie::detail {
+
+bool handle_wait::suspend_until_end(std::coroutine_handle<> suspended) noexcept {
+  while (!lock_to_wait(suspended)) {
+    // A request was delivered before the wait. It is forwarded to the awaited task all the same,
+    // unless that is done.
+    task_state_base& asked = scope->root();
+    if (!awaited_.pass_on(asked, asked.cancel_reason())) return false;
+    forget_found();
+  }
+  enter_scope();
+  // The locks of two tasks are not held together here. A request that comes between the two finds
+  // this wait in its scope, and needs no more of it.
+  scope->unlock();
+  if (awaited_.add_waiter(*this) == task_state_base::wait_result::registered) return true;
+  return false;
+}
+
+constexpr leaf_wait::operations handle_wait::handle_operations{&pass_on, &describe_as<handle_wait>};
+
+void handle_wait::pass_on(scope_member& self, cancel_round& round) noexcept {
+  auto& wait = static_cast<handle_wait&>(self);
+  wait.scope->assume_locked();
+  if (wait.passed_round_ == round.number() || !wait.is_news()) return;
+  if (!round.try_pass_on()) return round.come_again();
+  if (&wait.awaited_ == &round.origin()) return wait.break_ring(round);
+  switch (wait.awaited_.try_pass_on(round)) {
+    case task_state_base::passing::passed_on:
+      wait.passed_round_ = round.number();
+      wait.passed_on_ = wait.scope->requests();
+      break;
+    case task_state_base::passing::lock_not_free:
+      round.come_again();
+      break;
+    case task_state_base::passing::already_done:
+      break;
+  }
+}
+
+/// The awaited task waits for the end of this one, in a ring, so this wait is withdrawn.
+void handle_wait::break_ring(cancel_round& round) noexcept {
+  switch (awaited_.try_remove_waiter(*this)) {
+    case task_state_base::removal::removed:
+      return submit_withdrawn();
+    case task_state_base::removal::lock_not_free:
+      return round.come_again();
+    case task_state_base::removal::not_there:
+      // Either the task's end has taken the wait, or suspend_until_end() is about to add it.
+      if (!awaited_.is_done()) round.come_again();
+  }
+}
+
+/// The outcome of the awaited task answers a request that was forwarded to it. No round finds this
+/// wait once it has left the scope.
+void handle_wait::resume_from_wait() {
+  if (!is_in_scope()) return resume();
+  const std::uint32_t requests = leave_scope();
+  if (requests == 0) [[likely]]
+    return;
+  const cancel_scope::delivery due = scope->deliver(coroutine);
+  const bool is_answered = (requests & ~passed_on_) == 0;
+  if (due != cancel_scope::delivery::none && !is_answered) scope->throw_cancelled(due);
+}
+
+}  // namespace magpie::detail
