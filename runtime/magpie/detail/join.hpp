@@ -4,12 +4,13 @@
 #include <coroutine>
 #include <cstdint>
 #include <exception>
-#include <magpie/detail/cancel_scope.hpp>
 #include <magpie/detail/continuation.hpp>
 #include <magpie/detail/job.hpp>
 #include <magpie/detail/worker.hpp>
 
 namespace magpie::detail {
+
+class cancel_scope;
 
 /// Runs the children of one awaiting coroutine by continuation stealing, and resumes the parent
 /// when all have ended. runtime/join.md has the proof.
