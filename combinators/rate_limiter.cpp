@@ -47,7 +47,7 @@ task<> rate_limiter::acquire() {
 }
 
 bool rate_limiter::try_acquire() noexcept {
-  const std::optional<permit> turn = turn_.try_acquire();
+  const permit turn = turn_.try_acquire();
   const time_point when = now();
   if (!turn || when < meter_.next()) return false;
   meter_.begin(when);

@@ -79,7 +79,7 @@ namespace detail {
 
 retry_course::retry_course(const retry_options& options)
     : options_(options),
-      deadline_(deadline_for(options.deadline)),
+      deadline_(deadline_for(options.total)),
       random_(options.seed != 0 ? options.seed : fresh_seed()) {
   if (options.attempts == 0) throw_invalid_state("a retry to have at least one attempt");
   if (options.budget != nullptr) options.budget->pay_in();
@@ -95,14 +95,14 @@ duration retry_course::limit() const noexcept { return std::min(options_.timeout
 std::optional<duration> retry_course::after(const std::exception_ptr& failure) {
   ++failures_;
   const std::optional<duration> pause = next_pause(failure);
-  if (options_.on_failure) options_.on_failure({failures_, failure, pause});
+  if (options_.on_retry) options_.on_retry({failures_, failure, pause});
   return pause;
 }
 
 /// The budget comes last, so that only a retry that will be made takes something out.
 std::optional<duration> retry_course::next_pause(const std::exception_ptr& failure) {
   if (failures_ >= options_.attempts) return std::nullopt;
-  if (options_.retry_if && !options_.retry_if(failure)) return std::nullopt;
+  if (options_.when && !options_.when(failure)) return std::nullopt;
   const duration pause = options_.backoff.pause_after(failures_, next_random(random_));
   if (pause >= time_left() && deadline_ != time_point::max()) return std::nullopt;
   if (options_.budget != nullptr && !options_.budget->try_take_out()) return std::nullopt;

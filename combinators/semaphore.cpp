@@ -15,10 +15,9 @@ semaphore::~semaphore() {
   MAGPIE_CHECK(first_ == nullptr, "nobody to wait for a semaphore that is destroyed");
 }
 
-std::optional<permit> semaphore::try_acquire(std::size_t weight) noexcept {
+permit semaphore::try_acquire(std::size_t weight) noexcept {
   const detail::lock_guard guard(lock_);
-  if (!take(as_count(weight))) return std::nullopt;
-  return permit(*this, weight);
+  return take(as_count(weight)) ? permit(*this, weight) : permit();
 }
 
 void semaphore::release(std::size_t count) {

@@ -71,13 +71,13 @@ exception_group::exception_group(std::vector<std::exception_ptr> errors) {
 
 const char* exception_group::what() const noexcept { return contents_->text.c_str(); }
 
-const std::vector<std::exception_ptr>& exception_group::errors() const noexcept {
+const std::vector<std::exception_ptr>& exception_group::exceptions() const noexcept {
   return contents_->errors;
 }
 
 void exception_group::for_each_leaf(
     const std::function<void(const std::exception_ptr&)>& visit) const {
-  for (const std::exception_ptr& each : errors()) {
+  for (const std::exception_ptr& each : exceptions()) {
     if (const auto group = as_group(each)) {
       group->for_each_leaf(visit);
     } else {
@@ -89,7 +89,7 @@ void exception_group::for_each_leaf(
 exception_split exception_group::split_by(predicate matches) const {
   std::vector<std::exception_ptr> matching;
   std::vector<std::exception_ptr> rest;
-  for (const std::exception_ptr& each : errors()) {
+  for (const std::exception_ptr& each : exceptions()) {
     if (const auto group = as_group(each)) {
       const exception_split parts = group->split_by(matches);
       add(matching, parts.matching);

@@ -292,6 +292,11 @@ bool runtime::poll_one() {
   return core_->jobs.run_one();
 }
 
+void runtime::run_until_idle() {
+  while (poll_one()) {
+  }
+}
+
 void runtime::run_until(time_point deadline) {
   check_is_driven();
   core_->run_until(deadline);

@@ -27,7 +27,7 @@ namespace magpie {
 
 struct batcher_options {
   std::size_t size = 1;       // a batch is flushed when it has this many submissions,
-  duration pause = no_limit;  // or when this much time has passed since its first
+  duration delay = no_limit;  // or when this much time has passed since its first
 };
 
 namespace detail {
@@ -203,7 +203,7 @@ class batcher_core {
       return std::nullopt;
     }
     if (pending_.size >= options_.size) return duration::zero();
-    const time_point deadline = deadline_after(options_.pause, pending_.first->came_at_);
+    const time_point deadline = deadline_after(options_.delay, pending_.first->came_at_);
     return deadline == time_point::max() ? no_limit : deadline - when;
   }
 
@@ -230,7 +230,7 @@ class batcher_core {
       append(batch, next);
     }
     // These permits are stale: the next collector reads the number of submissions before it waits.
-    while (std::optional<permit> told = complete_.try_acquire()) told->detach();
+    while (permit told = complete_.try_acquire()) told.detach();
     is_collecting_ = pending_.size != 0;
     return is_collecting_;
   }
@@ -311,10 +311,10 @@ class batcher_core {
 /// Collects the items that single tasks submit, processes many of them in one call, and gives each
 /// task its own result. It is for a service or a disk that takes many requests at the price of one.
 ///
-///     magpie::batcher<key, row> rows({.size = 100, .pause = 2ms}, fetch_rows);
+///     magpie::batcher<key, row> rows({.size = 100, .delay = 2ms}, fetch_rows);
 ///     const row mine = co_await rows.submit(wanted);  // in each of many tasks
 ///
-/// - A batch is due when it has `size` submissions, or when `pause` has passed since its first.
+/// - A batch is due when it has `size` submissions, or when `delay` has passed since its first.
 ///   `flush(items)` then runs once, in a task of its own, and gives a result for each item in the
 ///   same order. So it goes on when submitters are cancelled.
 /// - Submissions enter batches in the order in which they came. Several batches may be in progress

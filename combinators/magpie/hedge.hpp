@@ -15,6 +15,11 @@
 
 namespace magpie {
 
+struct hedge_options {
+  duration delay = {};       // how long to wait for a result before the next attempt starts
+  std::size_t attempts = 2;  // how many there are at most; not 0
+};
+
 namespace detail {
 
 template <class Make>
@@ -36,8 +41,8 @@ class hedge_starts {
  public:
   using result = hedge_result<Make>;
 
-  hedge_starts(Make make, duration delay, std::size_t most)
-      : make_(std::move(make)), delay_(delay), most_(most) {}
+  hedge_starts(Make make, hedge_options options)
+      : make_(std::move(make)), delay_(options.delay), most_(options.attempts) {}
   hedge_starts(hedge_starts&& other) noexcept(std::is_nothrow_move_constructible_v<Make>)
       : make_(std::move(other.make_)), delay_(other.delay_), most_(other.most_) {}
 
@@ -100,14 +105,15 @@ class hedge_starts {
 /// Starts the same work again when it takes long, and gives the first value.
 ///
 ///     const auto fetch_from = [&](std::size_t index) { return fetch(replicas[index]); };
-///     const auto page = co_await magpie::hedge(fetch_from, 50ms, replicas.size());
+///     const auto page =
+///         co_await magpie::hedge({.delay = 50ms, .attempts = replicas.size()}, fetch_from);
 ///
 /// - The first attempt starts when the hedge is awaited. Another one starts whenever `delay` has
-///   passed since the last start, and at once when one fails. There are `most` at most.
+///   passed since the last start, and at once when one fails. There are `attempts` at most.
 /// - Gives the first value. The other attempts are cancelled and have ended before hedge returns;
 ///   what they return or throw is dropped.
-/// - A failed attempt drops out. When all `most` have failed, throws an exception_group with the
-///   error of each, in the order in which they came. Throws invalid_state when `most` is 0, and
+/// - A failed attempt drops out. When all have failed, throws an exception_group with the
+///   error of each, in the order in which they came. Throws invalid_state when `attempts` is 0, and
 ///   std::bad_alloc.
 /// - A cancel request to the awaiting task cancels all attempts, and no more are started. When they
 ///   have ended, `cancelled` is thrown, even if one has won by then.
@@ -117,13 +123,11 @@ class hedge_starts {
 /// - Costs two frames, and five small ones for each attempt besides its own.
 ///
 /// In asyncio: no counterpart; `loop.create_connection` does it inside, as `happy_eyeballs_delay`.
-template <class Make, class Rep, class Period>
-[[nodiscard]] task<detail::hedge_result<Make>> hedge(Make make,
-                                                     std::chrono::duration<Rep, Period> delay,
-                                                     std::size_t most) {
+template <class Make>
+[[nodiscard]] task<detail::hedge_result<Make>> hedge(hedge_options options, Make make) {
   return detail::run_contest<detail::hedge_result<Make>>(
-      detail::decided_by::value, most,
-      detail::hedge_starts<Make>(std::move(make), detail::saturated(delay), most));
+      detail::decided_by::value, options.attempts,
+      detail::hedge_starts<Make>(std::move(make), options));
 }
 
 }  // namespace magpie

@@ -108,15 +108,15 @@ struct retry_options {
 
   /// The time limit of the whole retry, from its beginning. It ends an attempt as `timeout` does.
   /// No pause begins that would last until the limit: the failure stands at once.
-  duration deadline = no_limit;
+  duration total = no_limit;
 
   backoff_policy backoff = constant(duration::zero());
 
   /// Returns whether to try again after this failure. Without a function, always.
-  function_view<bool(const std::exception_ptr&)> retry_if = {};
+  function_view<bool(const std::exception_ptr&)> when = {};
 
   /// Called after each attempt that has failed, before the pause.
-  function_view<void(const failed_attempt&)> on_failure = {};
+  function_view<void(const failed_attempt&)> on_retry = {};
 
   /// The budget that pays for the retries. Null for none.
   retry_budget* budget = nullptr;
@@ -159,10 +159,10 @@ class retry_course {
 /// - The first attempt starts when the retry is awaited, each other one after a failure and a
 ///   pause. Each attempt is made, runs and ends within the awaiting task.
 /// - Gives what the first attempt that succeeds returns.
-/// - A failed attempt is followed by another one unless the attempts are used up, `retry_if`
+/// - A failed attempt is followed by another one unless the attempts are used up, `when`
 ///   returns false, the deadline comes before the end of the pause, or the budget is used up. Then
 ///   its exception is rethrown at once, without a pause, and earlier ones are dropped.
-/// - What `make_task` throws is a failed attempt. What `retry_if` or `on_failure` throws ends the
+/// - What `make_task` throws is a failed attempt. What `when` or `on_retry` throws ends the
 ///   retry. Throws invalid_state when `attempts` is 0.
 /// - A cancel request to the awaiting task ends the attempt or the pause with `cancelled`. An
 ///   attempt that throws `cancelled` is never repeated.

@@ -7,7 +7,6 @@
 #include <magpie/detail/spin_lock.hpp>
 #include <magpie/detail/task_coroutine.hpp>
 #include <magpie/detail/thread_annotations.hpp>
-#include <optional>
 #include <utility>
 
 namespace magpie {
@@ -89,9 +88,9 @@ class semaphore {
   /// was granted by then, or kept others from, goes to the waiters behind it.
   [[nodiscard]] acquisition acquire(std::size_t weight = 1) noexcept;
 
-  /// Takes `weight` permits if they are free now and no task waits; else returns nothing. Any
-  /// thread.
-  [[nodiscard]] std::optional<permit> try_acquire(std::size_t weight = 1) noexcept;
+  /// Takes `weight` permits if they are free now and no task waits; else returns an empty `permit`.
+  /// Any thread.
+  [[nodiscard]] permit try_acquire(std::size_t weight = 1) noexcept;
 
   /// Adds free permits that no `permit` gives back: those of a detached one, or new ones, with
   /// which a semaphore of 0 counts events. If over_release is refused and more would be free than

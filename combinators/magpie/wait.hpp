@@ -23,11 +23,11 @@ enum class until : unsigned char {
   all_completed,
 };
 
-/// What wait() gives: each handle is in one of the two.
+/// What wait() gives: each handle is in one of the two, both of which keep the order of the input.
 template <class Handle>
 struct wait_result {
-  std::vector<Handle> done;     // in order of completion
-  std::vector<Handle> pending;  // in the order in which they were given
+  std::vector<Handle> done;
+  std::vector<Handle> pending;
 };
 
 namespace detail {
@@ -61,17 +61,15 @@ class wait_awaiter {
 
   wait_result<Handle> await_resume() {
     wait_.resume_after_wait();
-    wait_result<Handle> found;
-    found.done.reserve(watch_.arrived());
-    while (found.done.size() < found.done.capacity()) {
-      const std::optional<std::size_t> came = watch_.next();
-      if (!came) break;
-      found.done.push_back(std::move(handles_[*came]));
+    wait_result<Handle> found{std::vector<Handle>(handles_.size()), std::move(handles_)};
+    for (std::size_t left = watch_.arrived(); left != 0; --left) {
+      const std::size_t came = watch_.next().value();
+      found.done[came] = std::move(found.pending[came]);
     }
     // Ends the watch while the handles of the watched tasks are still here.
     watch_ = completion_watch();
-    std::erase_if(handles_, [](const Handle& each) { return !each; });
-    found.pending = std::move(handles_);
+    std::erase_if(found.done, [](const Handle& each) { return !each; });
+    std::erase_if(found.pending, [](const Handle& each) { return !each; });
     return found;
   }
 
@@ -92,8 +90,9 @@ class wait_awaiter {
 ///
 /// - Starts no task. Tasks that have ended before the await count. The limit runs from the await;
 ///   one of zero or less lets other tasks go first once.
-/// - Gives a wait_result: the handles of the tasks that have ended, and of those that have not. A
-///   handle given twice counts once. The end of the limit is no error.
+/// - Gives a wait_result: the handles of the tasks that have ended, and of those that have not,
+/// each
+///   in the order of the input. A handle given twice counts once. The end of the limit is no error.
 /// - Throws nothing that a task threw, and counts as observing no failure. Cancels no task. Throws
 ///   invalid_state without handles, for the awaiting task's own, and outside of a task; and
 ///   std::bad_alloc.

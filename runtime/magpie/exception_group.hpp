@@ -30,7 +30,7 @@ class exception_group : public std::exception {
 
   /// Returns the errors that the group holds, in the order that its maker gave; groups among them
   /// stay groups. The reference lives as long as this group or a copy.
-  [[nodiscard]] const std::vector<std::exception_ptr>& errors() const noexcept;
+  [[nodiscard]] const std::vector<std::exception_ptr>& exceptions() const noexcept;
 
   /// Calls `visit(error)`, in order, with each error that is no group, in this group and in those
   /// within it. What `visit` throws goes to the caller.

@@ -40,7 +40,8 @@ struct runtime_options {
 
   /// The number of worker threads. automatic: as many as the process may use, by CPU affinity and
   /// cgroup quota. 0: no workers and no timekeeper. Tasks then run, and timers fire, on the threads
-  /// that call block_on(), poll_one(), run_for() or run_until(), one thread at a time.
+  /// that call block_on() or one of poll_one(), run_until_idle(), run_for() and run_until(), one
+  /// thread at a time.
   std::size_t workers = automatic;
 
   /// With virtual_time, which requires that `workers` is 0, time stands still while a task is
@@ -206,6 +207,9 @@ class runtime {
   /// Runs one ready task up to its next suspension. Never waits. Returns false if no task was
   /// ready.
   bool poll_one();
+
+  /// Runs ready tasks until none is ready. Never waits; virtual time stands still.
+  void run_until_idle();
 
   /// Runs tasks, and sleeps between them, until the time has passed. With virtual time it does not
   /// sleep, and now() is afterwards the moment that was given.

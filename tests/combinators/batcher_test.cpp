@@ -79,7 +79,7 @@ TEST_P(batchers, flush_as_soon_as_there_are_enough) {
 TEST_P(batchers, flush_when_the_first_has_waited_long_enough) {
   if (!is_virtual()) GTEST_SKIP() << "looks at exact times";
   doubling seen;
-  batcher<int, int> doubled({.size = 100, .pause = 50ms}, seen.flush());
+  batcher<int, int> doubled({.size = 100, .delay = 50ms}, seen.flush());
   const auto later = [&](magpie::duration when, int item) -> magpie::task<magpie::duration> {
     co_await magpie::sleep_for(when);
     const auto begin = magpie::now();
@@ -103,7 +103,7 @@ TEST_P(batchers, flush_when_the_first_has_waited_long_enough) {
 
 TEST_P(batchers, flush_what_is_there_in_time) {
   doubling seen;
-  batcher<int, int> doubled({.size = 1000, .pause = 1ms}, seen.flush());
+  batcher<int, int> doubled({.size = 1000, .delay = 1ms}, seen.flush());
   for (int i = 0; i < 5; ++i) EXPECT_EQ(runtime.block_on(submit(doubled, i)), 2 * i);
   EXPECT_EQ(seen.flushed(), 5U);
 }
@@ -111,7 +111,7 @@ TEST_P(batchers, flush_what_is_there_in_time) {
 TEST_P(batchers, begin_a_batch_no_later_than_its_first_is_due) {
   if (!is_virtual()) GTEST_SKIP() << "looks at exact times";
   doubling seen;
-  batcher<int, int> doubled({.size = 3, .pause = 1h}, seen.flush());
+  batcher<int, int> doubled({.size = 3, .delay = 1h}, seen.flush());
   std::vector<magpie::task_handle<int>> handles;
   for (int i = 0; i < 7; ++i) handles.push_back(runtime.spawn(submit(doubled, i)));
   runtime.run_for(1ms);
@@ -175,7 +175,7 @@ TEST_P(batchers, when_all_have_left_nothing_is_flushed) {
   // Longer each time, for this thread may be held up until the batch is due.
   for (auto pause = 5ms;; pause *= 2) {
     doubling seen;
-    batcher<int, int> doubled({.size = 3, .pause = pause}, seen.flush());
+    batcher<int, int> doubled({.size = 3, .delay = pause}, seen.flush());
     const auto begin = runtime.now();
     auto gone = runtime.spawn(submit(doubled, 1));
     ASSERT_TRUE(eventually([&] { return runtime.all_tasks().size() == 2 || gone.done(); }));
@@ -235,7 +235,7 @@ TEST_P(batchers, submissions_and_cancels_at_random) {
   };
   std::size_t answered = 0;
   {
-    batcher<int, int> same({.size = 7, .pause = 1ms}, flush);
+    batcher<int, int> same({.size = 7, .delay = 1ms}, flush);
     for (int round = 0; round < 50; ++round) {
       std::vector<magpie::task_handle<int>> handles;
       for (int i = 0; i < 40; ++i) handles.push_back(runtime.spawn(submit(same, i)));
@@ -266,8 +266,7 @@ TEST(batcher_death_test, destroyed_while_somebody_waits) {
     doubling seen;
     batcher<int, int> doubled({.size = 2}, seen.flush());
     const auto handle = runtime.spawn(submit(doubled, 1));
-    while (runtime.poll_one()) {
-    }
+    runtime.run_until_idle();
     doubled.~batcher();
   };
   EXPECT_DEATH(destroy_too_early(), "nobody to wait for a batcher that is destroyed");

@@ -59,7 +59,7 @@ TEST_P(first_success_of_tasks, throws_all_errors_in_order_when_nobody_succeeds) 
     try {
       co_await first_success(std::move(contenders));
     } catch (const magpie::exception_group& all) {
-      EXPECT_EQ(all.errors().size(), 3U);
+      EXPECT_EQ(all.exceptions().size(), 3U);
       what = all.what();
     }
     co_await magpie::yield();

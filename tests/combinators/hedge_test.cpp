@@ -44,7 +44,7 @@ TEST_P(hedge_of_attempts, starts_one_when_that_is_in_time) {
     ++started;
     co_return 4;
   };
-  EXPECT_EQ(runtime.block_on(hedge(make, 1h, 3)), 4);
+  EXPECT_EQ(runtime.block_on(hedge({.delay = 1h, .attempts = 3}, make)), 4);
   EXPECT_EQ(started, 1);
 }
 
@@ -55,7 +55,7 @@ TEST_P(hedge_of_attempts, starts_the_next_after_the_delay) {
     if (index != 2) co_await magpie::sleep_for(1000h);
     co_return index;
   };
-  EXPECT_EQ(runtime.block_on(hedge(make, 1ms, 5)), 2U);
+  EXPECT_EQ(runtime.block_on(hedge({.delay = 1ms, .attempts = 5}, make)), 2U);
 }
 
 TEST_P(hedge_of_attempts, starts_the_next_when_one_fails) {
@@ -64,7 +64,7 @@ TEST_P(hedge_of_attempts, starts_the_next_when_one_fails) {
     if (index < 3) throw std::runtime_error("not yet");
     co_return index;
   };
-  EXPECT_EQ(runtime.block_on(hedge(make, 1000h, 4)), 3U);
+  EXPECT_EQ(runtime.block_on(hedge({.delay = 1000h, .attempts = 4}, make)), 3U);
 }
 
 TEST_P(hedge_of_attempts, throws_the_error_of_each_when_all_fail) {
@@ -75,7 +75,7 @@ TEST_P(hedge_of_attempts, throws_the_error_of_each_when_all_fail) {
   const auto run = [&]() -> magpie::task<std::string> {
     std::string what;
     try {
-      co_await hedge(make, 1000h, 4);
+      co_await hedge({.delay = 1000h, .attempts = 4}, make);
     } catch (const magpie::exception_group& all) {
       what = all.what();
     }
@@ -94,9 +94,9 @@ TEST_P(hedge_of_attempts, never_starts_more_than_most) {
     if (index != 2) throw std::runtime_error("no");
     co_return index;
   };
-  EXPECT_EQ(runtime.block_on(hedge(make, 0ms, 3)), 2U);
+  EXPECT_EQ(runtime.block_on(hedge({.delay = 0ms, .attempts = 3}, make)), 2U);
   EXPECT_EQ(started, 3U);
-  EXPECT_THROW(runtime.block_on(hedge(make, 0ms, 0)), magpie::invalid_state);
+  EXPECT_THROW(runtime.block_on(hedge({.delay = 0ms, .attempts = 0}, make)), magpie::invalid_state);
 }
 
 TEST_P(hedge_of_attempts, that_is_cancelled_starts_no_more) {
@@ -111,7 +111,7 @@ TEST_P(hedge_of_attempts, that_is_cancelled_starts_no_more) {
     co_return 1;
   };
   const auto run = [&]() -> magpie::task<int> {
-    const int value = co_await hedge(make, 2000h, 3);
+    const int value = co_await hedge({.delay = 2000h, .attempts = 3}, make);
     co_return value;
   };
   const auto handle = runtime.spawn(run());
@@ -133,7 +133,7 @@ TEST_P(hedge_in_virtual_time, counts_the_delay_from_the_last_start) {
     co_await magpie::sleep_for(index == 4 ? 1min : 10h);
     co_return index;
   };
-  EXPECT_EQ(runtime.block_on(hedge(make, 10min, 9)), 4U);
+  EXPECT_EQ(runtime.block_on(hedge({.delay = 10min, .attempts = 9}, make)), 4U);
   const std::vector<magpie::duration> expected{0min, 10min, 15min, 25min, 35min};
   EXPECT_EQ(starts, expected);
   EXPECT_EQ(runtime.now() - magpie::time_point{}, 36min);

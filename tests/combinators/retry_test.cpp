@@ -129,21 +129,21 @@ TEST_P(retries, never_pause_beyond_the_deadline) {
   failing always{.failures = 100};
   const auto begin = runtime.now();
   EXPECT_EQ(
-      outcome_of({.attempts = 100, .deadline = 3500ms, .backoff = constant(1s)}, std::ref(always)),
+      outcome_of({.attempts = 100, .total = 3500ms, .backoff = constant(1s)}, std::ref(always)),
       "failure 4");
   EXPECT_EQ(runtime.now() - begin, 3s) << "the next pause would end too late";
   failing slow{.failures = 100, .lasts = 2s};
-  EXPECT_EQ(outcome_of({.attempts = 100, .timeout = 4s, .deadline = 5s}, std::ref(slow)),
+  EXPECT_EQ(outcome_of({.attempts = 100, .timeout = 4s, .total = 5s}, std::ref(slow)),
             magpie::timeout_error().what());
   EXPECT_EQ(slow.attempts, 3);
   EXPECT_EQ(runtime.now() - begin, 8s) << "the deadline ended the third attempt";
-  EXPECT_EQ(outcome_of({.deadline = 0s}, std::ref(slow)), magpie::timeout_error().what());
+  EXPECT_EQ(outcome_of({.total = 0s}, std::ref(slow)), magpie::timeout_error().what());
 }
 
 // Rule 72: a predicate on the error.
 TEST_P(retries, only_of_what_the_predicate_allows) {
   failing always{.failures = 100};
-  EXPECT_EQ(outcome_of({.attempts = 9, .retry_if = [](const std::exception_ptr&) { return false; }},
+  EXPECT_EQ(outcome_of({.attempts = 9, .when = [](const std::exception_ptr&) { return false; }},
                        std::ref(always)),
             "failure 1");
   int asked = 0;
@@ -151,7 +151,7 @@ TEST_P(retries, only_of_what_the_predicate_allows) {
     EXPECT_THROW(std::rethrow_exception(failure), std::runtime_error);
     return ++asked <= 2;
   };
-  EXPECT_EQ(outcome_of({.attempts = 9, .retry_if = twice}, std::ref(always)), "failure 4");
+  EXPECT_EQ(outcome_of({.attempts = 9, .when = twice}, std::ref(always)), "failure 4");
   EXPECT_EQ(asked, 3);
 }
 
@@ -162,7 +162,7 @@ TEST_P(retries, tell_of_each_failure) {
     EXPECT_THROW(std::rethrow_exception(failed.failure), std::runtime_error);
     seen.emplace_back(failed.number, failed.pause);
   };
-  outcome_of({.attempts = 3, .backoff = exponential(1us), .on_failure = note}, std::ref(always));
+  outcome_of({.attempts = 3, .backoff = exponential(1us), .on_retry = note}, std::ref(always));
   ASSERT_EQ(seen.size(), 3U);
   EXPECT_EQ(seen[0], std::pair(std::size_t{1}, std::optional<duration>(1us)));
   EXPECT_EQ(seen[1], std::pair(std::size_t{2}, std::optional<duration>(2us)));
@@ -249,7 +249,7 @@ std::vector<duration> pauses(std::uint64_t seed) {
   failing always{.failures = 100};
   EXPECT_THROW(
       runtime.block_on(magpie::retry(
-          {.attempts = 10, .backoff = constant(1s, jitter::full), .on_failure = note, .seed = seed},
+          {.attempts = 10, .backoff = constant(1s, jitter::full), .on_retry = note, .seed = seed},
           std::ref(always))),
       std::runtime_error);
   return seen;

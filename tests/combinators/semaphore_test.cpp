@@ -66,12 +66,12 @@ TEST_P(semaphores, a_free_permit_is_taken_without_a_suspension) {
 
 TEST_P(semaphores, a_permit_can_be_moved_given_back_and_detached) {
   semaphore four(4);
-  std::optional<permit> taken = four.try_acquire(1);
+  permit taken = four.try_acquire(1);
   ASSERT_TRUE(taken);
-  permit moved = std::move(*taken);
-  taken.reset();
+  permit moved = std::move(taken);
+  EXPECT_FALSE(taken);
   EXPECT_EQ(four.available(), 3);
-  moved = *four.try_acquire(3);  // gives back the first
+  moved = four.try_acquire(3);  // gives back the first
   EXPECT_EQ(four.available(), 1);
   EXPECT_EQ(moved.weight(), 3U);
   moved.give_back();
@@ -79,7 +79,7 @@ TEST_P(semaphores, a_permit_can_be_moved_given_back_and_detached) {
   EXPECT_FALSE(moved);
   EXPECT_EQ(moved.weight(), 0U);
   EXPECT_EQ(four.available(), 4);
-  four.try_acquire(4)->detach();
+  four.try_acquire(4).detach();
   EXPECT_EQ(four.available(), 0);
   four.release(4);
   EXPECT_EQ(four.available(), 4);
@@ -88,13 +88,13 @@ TEST_P(semaphores, a_permit_can_be_moved_given_back_and_detached) {
 // Rule 80.
 TEST_P(semaphores, first_come_first_served) {
   semaphore one(1);
-  std::optional<permit> held = one.try_acquire();
+  permit held = one.try_acquire();
   std::vector<std::size_t> order;
   std::vector<magpie::task_handle<>> handles;
   for (std::size_t i = 0; i < 20; ++i) {
     handles.push_back(spawn_in_turn(one, take_turn(one, 1, i, order)));
   }
-  held.reset();
+  held.give_back();
   for (const auto& each : handles) ASSERT_TRUE(ends(each));
   for (std::size_t i = 0; i < 20; ++i) EXPECT_EQ(order[i], i);
 }
@@ -102,7 +102,7 @@ TEST_P(semaphores, first_come_first_served) {
 // Rule 80.
 TEST_P(semaphores, nobody_passes_who_waits_for_more) {
   semaphore three(3);
-  std::optional<permit> held = three.try_acquire(2);
+  permit held = three.try_acquire(2);
   std::vector<std::size_t> order;
   const auto heavy = spawn_in_turn(three, take_turn(three, 3, 0, order));
   EXPECT_EQ(three.available(), 1);
@@ -111,7 +111,7 @@ TEST_P(semaphores, nobody_passes_who_waits_for_more) {
   const auto light = spawn_in_turn(three, take_turn(three, 1, 1, order));
   ASSERT_TRUE(nothing_runs());
   EXPECT_FALSE(light.done());
-  held.reset();
+  held.give_back();
   ASSERT_TRUE(ends(heavy) && ends(light));
   EXPECT_EQ(order, (std::vector<std::size_t>{0, 1}));
   EXPECT_EQ(three.available(), 3);
@@ -120,11 +120,11 @@ TEST_P(semaphores, nobody_passes_who_waits_for_more) {
 // Rule 80.
 TEST_P(semaphores, permits_by_weight_are_granted_together) {
   semaphore six(6);
-  std::optional<permit> held = six.try_acquire(6);
+  permit held = six.try_acquire(6);
   const auto two = spawn_in_turn(six, take(six, 2));
   const auto four = spawn_in_turn(six, take(six, 4));
   const auto nothing = spawn_in_turn(six, take(six, 0));
-  held.reset();
+  held.give_back();
   ASSERT_TRUE(ends(two) && ends(four) && ends(nothing));
   EXPECT_EQ(two.result(), 2U);
   EXPECT_EQ(four.result(), 4U);
@@ -135,7 +135,7 @@ TEST_P(semaphores, permits_by_weight_are_granted_together) {
 // Rule 80.
 TEST_P(semaphores, a_cancelled_waiter_leaves_and_the_next_gets_the_permit) {
   semaphore one(1);
-  std::optional<permit> held = one.try_acquire();
+  permit held = one.try_acquire();
   auto first = spawn_in_turn(one, take(one, 1));
   const auto second = spawn_in_turn(one, take(one, 1));
   ASSERT_TRUE(nothing_runs());
@@ -143,7 +143,7 @@ TEST_P(semaphores, a_cancelled_waiter_leaves_and_the_next_gets_the_permit) {
   ASSERT_TRUE(ends(first));
   EXPECT_TRUE(first.cancelled());
   EXPECT_EQ(one.waiting(), 1U);
-  held.reset();
+  held.give_back();
   ASSERT_TRUE(ends(second));
   EXPECT_EQ(second.result(), 1U);
   EXPECT_EQ(one.available(), 1);
@@ -152,7 +152,7 @@ TEST_P(semaphores, a_cancelled_waiter_leaves_and_the_next_gets_the_permit) {
 // Rule 80.
 TEST_P(semaphores, a_cancelled_heavy_waiter_lets_the_lighter_ones_go) {
   semaphore three(3);
-  const std::optional<permit> held = three.try_acquire(1);
+  const permit held = three.try_acquire(1);
   auto heavy = spawn_in_turn(three, take(three, 3));
   const auto one = spawn_in_turn(three, take(three, 1));
   const auto other = spawn_in_turn(three, take(three, 1));
@@ -167,13 +167,13 @@ TEST_P(semaphores, a_cancelled_heavy_waiter_lets_the_lighter_ones_go) {
 // Rules 27 and 80: what was granted is not lost.
 TEST_P(semaphores, who_is_cancelled_after_the_grant_passes_it_on) {
   semaphore one(1);
-  std::optional<permit> held = one.try_acquire();
+  permit held = one.try_acquire();
   auto first = spawn_in_turn(one, take(one, 1));
   const auto second = spawn_in_turn(one, take(one, 1));
   ASSERT_TRUE(nothing_runs());
   // On a worker, so that with one worker, or none, it has not gone on when it is cancelled.
   const auto grant_and_cancel = [&]() -> magpie::task<bool> {
-    held.reset();
+    held.give_back();
     co_return first.cancel();
   };
   const bool came_in_time = runtime.block_on(grant_and_cancel());
@@ -214,7 +214,7 @@ TEST_P(semaphores, who_was_asked_to_end_before_does_not_wait) {
 TEST_P(semaphores, a_bounded_one_refuses_over_release) {
   semaphore two(2, semaphore::over_release::refused);
   EXPECT_THROW(two.release(), magpie::invalid_state);
-  two.try_acquire(2)->detach();
+  two.try_acquire(2).detach();
   EXPECT_THROW(two.release(3), magpie::invalid_state);
   two.release(1);
   EXPECT_EQ(two.available(), 1);
@@ -232,11 +232,11 @@ TEST_P(semaphores, a_bounded_one_refuses_over_release) {
 
 TEST_P(semaphores, resized_while_in_use) {
   semaphore two(2);
-  std::optional<permit> held = two.try_acquire(2);
+  permit held = two.try_acquire(2);
   const auto waiting = spawn_in_turn(two, take(two, 3));
   two.resize(1);
   EXPECT_EQ(two.available(), -1);
-  held.reset();
+  held.give_back();
   EXPECT_EQ(two.available(), 1);
   ASSERT_TRUE(nothing_runs());
   EXPECT_FALSE(waiting.done()) << "there are not three in all";
@@ -251,11 +251,11 @@ TEST_P(semaphores, resized_while_in_use) {
 TEST_P(semaphores, the_largest_numbers_do_not_overflow) {
   constexpr auto largest = static_cast<std::size_t>(-1);
   semaphore all(largest);
-  std::optional<permit> held = all.try_acquire(largest);
+  permit held = all.try_acquire(largest);
   ASSERT_TRUE(held);
   EXPECT_EQ(all.available(), 0);
   all.release(largest);
-  held.reset();
+  held.give_back();
   all.release(largest);
   EXPECT_GT(all.available(), 0);
   all.resize(0);
@@ -338,8 +338,7 @@ TEST(semaphore_death_test, destroyed_while_somebody_waits) {
     magpie::runtime runtime{{.workers = 0, .time = magpie::virtual_time}};
     auto none = std::make_unique<semaphore>(0);
     const auto handle = runtime.spawn(take(*none, 1));
-    while (runtime.poll_one()) {
-    }
+    runtime.run_until_idle();
     none.reset();
   };
   EXPECT_DEATH(destroy_too_early(), "nobody to wait for a semaphore that is destroyed");

@@ -38,7 +38,7 @@ TEST(exception_group, lists_what_it_holds) {
   EXPECT_STREQ(tree().what(),
                "4 errors: no route; (3 errors: bug; (1 error: late); std::bad_alloc); "
                "cancelled: enough; an exception of unknown type");
-  EXPECT_EQ(tree().errors().size(), 4U);
+  EXPECT_EQ(tree().exceptions().size(), 4U);
 }
 
 TEST(exception_group, is_never_empty) {
@@ -81,7 +81,7 @@ TEST(exception_group, copies_share_what_they_hold) {
   exception_group copy = group_of(7);
   copy = original;
   EXPECT_EQ(copy.what(), original.what()) << "the same text, at the same place";
-  EXPECT_EQ(&copy.errors(), &original.errors());
+  EXPECT_EQ(&copy.exceptions(), &original.exceptions());
   try {
     throw copy;
   } catch (const std::exception& thrown) {

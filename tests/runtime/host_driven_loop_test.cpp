@@ -150,8 +150,7 @@ TEST(host_driven_loop, is_called_when_a_blocking_call_is_over) {
     });
   };
   const auto calling = runtime.spawn(call());
-  while (runtime.poll_one()) {
-  }
+  runtime.run_until_idle();
   // It has found nothing to do, and does not look again before it is called.
   may_end = true;
   EXPECT_TRUE(eventually([&] { return loop.calls != 0; }));

@@ -86,8 +86,7 @@ TEST_P(host_driven, says_until_when_it_has_nothing_to_do) {
   const auto before = magpie::clock::now();
   const auto sleeping_less = runtime.spawn(nap(1h));
   const auto sleeping = runtime.spawn(sleep_long());
-  while (runtime.poll_one()) {
-  }
+  runtime.run_until_idle();
   ASSERT_TRUE(runtime.next_deadline().has_value());
   EXPECT_LE(*runtime.next_deadline() - before, 2h);
   sleeping_less.cancel();
@@ -98,8 +97,7 @@ TEST_P(host_driven, says_until_when_it_has_nothing_to_do) {
   }));
   EXPECT_GE(napping.result(), 3ms);
   sleeping.cancel();
-  while (runtime.poll_one()) {
-  }
+  runtime.run_until_idle();
   EXPECT_EQ(runtime.next_deadline(), std::nullopt);
 }
 

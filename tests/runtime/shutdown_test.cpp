@@ -286,8 +286,7 @@ TEST_P(shutdown, comes_back_when_nothing_will_happen) {
     co_await magpie::shield(never);
   };
   const auto staying = runtime.spawn(wait_twice(), {.name = "stays"});
-  while (runtime.poll_one()) {
-  }
+  runtime.run_until_idle();
   const magpie::shutdown_report left = runtime.shutdown(magpie::no_limit);
   ASSERT_EQ(left.stragglers.size(), 1U);
   EXPECT_EQ(left.stragglers[0].name, "stays");

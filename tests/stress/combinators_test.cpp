@@ -97,7 +97,7 @@ std::string words(const std::exception_ptr& error) {
     return "timeout";
   } catch (const magpie::exception_group& several) {
     std::string all = "[";
-    for (const std::exception_ptr& each : several.errors()) all += words(each) + ' ';
+    for (const std::exception_ptr& each : several.exceptions()) all += words(each) + ' ';
     return all + ']';
   } catch (const magpie::cancelled&) {
     return "cancelled";

@@ -128,7 +128,7 @@ TEST_P(semaphore_stress, those_who_are_left_are_served_in_order) {
 
 TEST_P(semaphore_stress, ten_thousand_dead_waiters_behind_a_live_one_are_reclaimed) {
   semaphore one(1);
-  std::optional<permit> held = one.try_acquire();
+  permit held = one.try_acquire();
   const auto take = [&]() -> magpie::task<> { const permit mine = co_await one.acquire(); };
   const auto live = runtime.spawn(take());
   ASSERT_TRUE(eventually([&] { return one.waiting() == 1; }));
@@ -139,7 +139,7 @@ TEST_P(semaphore_stress, ten_thousand_dead_waiters_behind_a_live_one_are_reclaim
   for (const auto& each : dead) ASSERT_TRUE(eventually([&] { return each.done(); }));
   EXPECT_EQ(one.waiting(), 1U);
   EXPECT_FALSE(live.done());
-  held.reset();
+  held.give_back();
   ASSERT_TRUE(eventually([&] { return live.done(); }));
   EXPECT_EQ(one.available(), 1);
 }
@@ -161,8 +161,7 @@ TEST(semaphore_sweep, a_cancel_at_every_step) {
         for (std::size_t i = 0; i < tasks; ++i) handles.push_back(runtime.spawn(body(1 + i % 3)));
         for (std::size_t done = 0; done < step; ++done) static_cast<void>(runtime.poll_one());
         was_in_time = handles[victim].cancel();
-        while (runtime.poll_one()) {
-        }
+        runtime.run_until_idle();
         for (const auto& each : handles) {
           ASSERT_TRUE(each.done()) << "seed " << seed << ", victim " << victim << ", step " << step;
         }
