@@ -2,6 +2,7 @@
 
 // All public headers of magpie.
 
+#include <magpie/admission.hpp>
 #include <magpie/as_completed.hpp>
 #include <magpie/batch.hpp>
 #include <magpie/batcher.hpp>
