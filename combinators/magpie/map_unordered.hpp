@@ -1,14 +1,15 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
-#include <deque>
 #include <exception>
 #include <functional>
+#include <list>
 #include <magpie/detail/limited_run.hpp>
 #include <magpie/detail/lock_guard.hpp>
 #include <magpie/detail/result_slot.hpp>
+#include <magpie/detail/spin_lock.hpp>
 #include <magpie/detail/thread_annotations.hpp>
-#include <magpie/detail/thread_mutex.hpp>
 #include <magpie/outcome.hpp>
 #include <magpie/runtime.hpp>
 #include <magpie/semaphore.hpp>
@@ -27,7 +28,8 @@ class unordered_results;
 
 namespace detail {
 
-/// Shared by a stream of results and the tasks that fill it. Both keep it alive.
+/// Shared by a stream of results and the tasks that fill it. Both keep it alive. The lock is held
+/// for a few instructions, in which no code of a user runs.
 template <class Source>
 class unordered_run {
  public:
@@ -39,39 +41,68 @@ class unordered_run {
   explicit unordered_run(std::size_t runners, Arguments&&... arguments)
       : source_(std::forward<Arguments>(arguments)...), room_(runners), running_(runners) {}
 
+  /// A child's share in the run. The child holds it in its frame, so its end is noted even if the
+  /// child is cancelled before it begins.
+  class share {
+   public:
+    explicit share(std::shared_ptr<unordered_run> in) noexcept : run_(std::move(in)) {}
+    share(share&&) noexcept = default;
+    share& operator=(share&&) = delete;
+    ~share() {
+      if (run_ != nullptr) run_->note_end();
+    }
+
+    [[nodiscard]] unordered_run* operator->() const noexcept { return run_.get(); }
+
+   private:
+    std::shared_ptr<unordered_run> run_;
+  };
+
   /// The body of a child: takes items and awaits their tasks, one after the other. Waits while
   /// there is no room for a result.
-  [[nodiscard]] static task<> run_one_by_one(std::shared_ptr<unordered_run> self) {
+  [[nodiscard]] static task<> run_one_by_one(share self) {
     try {
       for (;;) {
         permit room = co_await self->room_.acquire();
-        std::optional<item> chosen = self->next();
-        if (!chosen) break;
-        std::exception_ptr failure;
-        try {
-          if constexpr (std::is_void_v<result>) {
-            co_await self->begin(*chosen);
-            self->add(element());
-          } else {
-            decltype(auto) given = co_await self->begin(*chosen);
-            self->add(std::forward<decltype(given)>(given));
+        std::optional<item> chosen;
+        {
+          const permit turn = co_await self->turn_.acquire();
+          if (!self->is_stopped() && !self->source_.is_at_end()) {
+            chosen.emplace(self->source_.take());
           }
-        } catch (...) {
-          failure = std::current_exception();
         }
-        if (failure) self->add_failure(std::move(failure));
+        if (!chosen) break;
+        if constexpr (std::is_void_v<result>) {
+          co_await self->source_.begin(*chosen);
+          self->add(element());
+        } else {
+          decltype(auto) given = co_await self->source_.begin(*chosen);
+          self->add(std::forward<decltype(given)>(given));
+        }
         room.detach();  // take() releases it when the result has been taken
         if (current_task().cancelling() != 0) break;
       }
     } catch (...) {
-      self->give_up(std::current_exception());
+      self->stop(std::current_exception());
     }
-    self->note_end();
   }
 
-  void stop() noexcept {
-    const lock_guard guard(lock_);
-    is_stopped_ = true;
+  /// Called once, by the spawner of the children.
+  void set_children(std::vector<task_handle<>> children) noexcept {
+    children_ = std::move(children);
+    are_children_known_.store(true, std::memory_order_release);
+    if (is_stopped()) cancel_children();
+  }
+
+  /// Cancels the children, which take no more items. The first call alone has an effect: at the end
+  /// take() throws its failure, if there is one.
+  void stop(std::exception_ptr failure) noexcept {
+    {
+      const lock_guard guard(lock_);
+      if (std::exchange(is_stopped_, true)) return;
+      failure_.swap(failure);
+    }
+    if (are_children_known_.load(std::memory_order_acquire)) cancel_children();
   }
 
   /// Has a permit for each result, and one for the end. end() has one when all children have ended.
@@ -79,78 +110,54 @@ class unordered_run {
   [[nodiscard]] semaphore& end() noexcept { return end_; }
 
   /// Called with a permit of news(). False: the permit is that of the end.
-  [[nodiscard]] bool has_result() {
+  [[nodiscard]] bool has_result() noexcept {
     const lock_guard guard(lock_);
     return !ready_.empty();
   }
 
-  /// Called with a permit of news(). Takes the oldest result, or rethrows its task's failure. At
-  /// the end, returns nothing, or rethrows what ended the stream early.
+  /// Called with a permit of news(). Takes the oldest result. At the end, returns nothing, or
+  /// rethrows what has stopped the children.
   [[nodiscard]] std::optional<element> take() {
-    std::optional<element> taken;
+    results taken;
     std::exception_ptr failure;
     {
       const lock_guard guard(lock_);
       if (ready_.empty()) {
-        failure = std::exchange(broken_, nullptr);
+        failure.swap(failure_);
       } else {
-        entry& first = ready_.front();
-        failure = std::move(first.failure);
-        if (!failure) taken.emplace(std::move(first.value.get()));
-        ready_.pop_front();
-        room_.release();
+        taken.splice(taken.end(), ready_, ready_.begin());
       }
     }
     if (failure) std::rethrow_exception(std::move(failure));
-    return taken;
+    if (taken.empty()) return std::nullopt;
+    room_.release();
+    return std::optional<element>(std::move(taken.front().get()));
   }
 
  private:
-  struct entry {
-    result_slot<element> value;
-    std::exception_ptr failure;
-  };
+  using results = std::list<result_slot<element>>;
 
-  [[nodiscard]] std::optional<item> next() {
+  [[nodiscard]] bool is_stopped() noexcept {
     const lock_guard guard(lock_);
-    if (is_stopped_ || source_.is_at_end()) return std::nullopt;
-    return std::optional<item>(source_.take());
+    return is_stopped_;
   }
 
-  /// source_.begin() touches nothing that next() changes.
-  [[nodiscard]] task<result> begin(item& chosen) MAGPIE_UNCHECKED_LOCKING {
-    return source_.begin(chosen);
+  void cancel_children() noexcept {
+    for (const task_handle<>& each : children_) each.cancel();
   }
 
   template <class Value>
   void add(Value&& value) {
+    results added(1);
+    added.front().fill(std::forward<Value>(value));
     {
       const lock_guard guard(lock_);
-      entry& added = ready_.emplace_back();
-      try {
-        added.value.fill(std::forward<Value>(value));
-      } catch (...) {
-        ready_.pop_back();
-        throw;
-      }
-    }
-    news_.release();
-  }
-  void add_failure(std::exception_ptr failure) {
-    {
-      const lock_guard guard(lock_);
-      ready_.emplace_back().failure = std::move(failure);
+      ready_.splice(ready_.end(), added);
     }
     news_.release();
   }
 
-  void give_up(std::exception_ptr failure) noexcept {
-    const lock_guard guard(lock_);
-    if (!is_stopped_) broken_ = std::move(failure);
-    is_stopped_ = true;
-  }
-
-  void note_end() {
+  void note_end() noexcept {
     {
       const lock_guard guard(lock_);
       if (--running_ != 0) return;
@@ -159,15 +166,20 @@ class unordered_run {
     end_.release();
   }
 
-  thread_mutex lock_;
-  Source source_ MAGPIE_GUARDED_BY(lock_);
-  std::deque<entry> ready_ MAGPIE_GUARDED_BY(lock_);
-  std::exception_ptr broken_ MAGPIE_GUARDED_BY(lock_);
-  bool is_stopped_ MAGPIE_GUARDED_BY(lock_) = false;
+  Source source_;  // take() for the holder of the turn alone
+  semaphore turn_{1};
   semaphore room_;
   semaphore news_{0};
   semaphore end_{0};
-  std::size_t running_ MAGPIE_GUARDED_BY(lock_);  // runners
+  // Written once, before are_children_known_ becomes true (release); read after it was seen to be
+  // (acquire). A stop() that does not see it sets is_stopped_ before set_children() looks at that.
+  std::vector<task_handle<>> children_;
+  std::atomic<bool> are_children_known_{false};
+  spin_lock lock_;
+  results ready_ MAGPIE_GUARDED_BY(lock_);
+  std::exception_ptr failure_ MAGPIE_GUARDED_BY(lock_);
+  bool is_stopped_ MAGPIE_GUARDED_BY(lock_) = false;
+  std::size_t running_ MAGPIE_GUARDED_BY(lock_);  // children
 };
 
 }  // namespace detail
@@ -186,15 +198,16 @@ class unordered_results {
   unordered_results(unordered_results&&) noexcept = default;
   unordered_results& operator=(unordered_results&&) = delete;
   ~unordered_results() {
-    if (run_ != nullptr) cancel_children();
+    if (run_ != nullptr) run_->stop(nullptr);
   }
 
   /// Waits for the next result. The first call spawns the children.
   ///
-  /// Awaited, gives a std::optional, empty when there are no more results. Rethrows the failure of
-  /// a task in its place; the next call goes on after it. Throws std::bad_alloc when the children
-  /// cannot be spawned. A cancel request to the awaiting task ends the call at once with
-  /// `cancelled`, and no result is lost. One call at a time.
+  /// Awaited, gives a std::optional, empty when there are no more results. When a task has failed,
+  /// throws its failure after the results that came before, once the other tasks have ended. Throws
+  /// std::bad_alloc when the children cannot be spawned, which ends the stream. A cancel request to
+  /// the awaiting task ends the call at once with `cancelled`, and no result is lost. One call at a
+  /// time.
   [[nodiscard]] task<std::optional<element>> next() {
     if (!is_started_) start();
     if (is_finished_) co_return std::nullopt;
@@ -210,7 +223,7 @@ class unordered_results {
   /// results. A cancel request to the awaiting task does not end the wait: `cancelled` is thrown
   /// when the children have ended.
   [[nodiscard]] task<> close() {
-    cancel_children();
+    run_->stop(nullptr);
     std::exception_ptr request;
     while (is_started_ && runners_ != 0) {
       try {
@@ -226,23 +239,21 @@ class unordered_results {
 
  private:
   void start() {
+    // If there is no memory for the children, the stream has ended and has none.
+    is_started_ = is_finished_ = true;
+    const std::size_t count = std::exchange(runners_, 0);
     std::vector<task<>> runners;
-    runners.reserve(runners_);
-    while (runners.size() < runners_) runners.push_back(run::run_one_by_one(run_));
-    children_ = spawn_many(std::move(runners), {.name = "map_unordered"});
-    is_started_ = true;
-    is_finished_ = runners_ == 0;
-  }
-
-  void cancel_children() noexcept {
-    run_->stop();
-    for (auto& each : children_) each.cancel();
-    children_.clear();
+    runners.reserve(count);
+    while (runners.size() < count) {
+      runners.push_back(run::run_one_by_one(typename run::share(run_)));
+    }
+    run_->set_children(spawn_many(std::move(runners), {.name = "map_unordered"}));
+    runners_ = count;
+    is_finished_ = count == 0;
   }
 
   std::size_t runners_;
   std::shared_ptr<run> run_;
-  std::vector<task_handle<>> children_;
   bool is_started_ = false;
   bool is_finished_ = false;
 };
@@ -258,17 +269,18 @@ class unordered_results {
 ///   So there are never more than n tasks and results together, and nothing piles up.
 /// - `co_await next()` gives the next result, in no order; nothing when there are no more. A result
 ///   is a value, a std::reference_wrapper, or std::monostate for tasks of void.
-/// - A task's failure is thrown by the next() in whose place it comes, and by no other; the stream
-///   goes on. What the range throws ends the stream: next() throws it when the other results have
-///   been taken, and gives nothing from then on. Throws invalid_state for a limit of 0.
+/// - The first failure of a task, of `f` or of the range cancels the tasks that run, and starts no
+///   others. next() throws it when the results that came before have been taken and all tasks have
+///   ended, and gives nothing from then on. Further failures are dropped. Throws invalid_state for
+///   a limit of 0.
 /// - A cancel request to the consumer ends its next() alone. If the consumer then unwinds, it
 ///   destroys the stream.
 /// - Destroying the stream before its end cancels the children and drops the results. A destructor
 ///   cannot wait for the children. They belong to the runtime, and keep `f` and the range alive
 ///   until they have ended. What these refer to (a range that was not moved in, say) has to stay as
 ///   long: `co_await pages.close()` waits for that. `f` may be called by several workers at once.
-/// - Costs min(n, size) tasks, a frame for each next(), and the children's frames; a lock and two
-///   permits for each item.
+/// - Costs min(n, size) tasks, a frame for each next(), and the children's frames; three permits
+///   and a list node for each item.
 ///
 /// In asyncio: a loop over `asyncio.as_completed` of coroutines that begin with a semaphore. There
 /// all of them exist from the beginning.

@@ -86,29 +86,48 @@ TEST_P(unordered_maps, do_not_run_ahead_of_the_consumer) {
   EXPECT_TRUE(eventually([&] { return runtime.all_tasks().empty(); }));
 }
 
-TEST_P(unordered_maps, a_failure_comes_in_its_place) {
-  const auto child = [](int number) -> magpie::task<int> {
-    co_await magpie::yield();
-    if (number % 4 == 0) throw std::runtime_error("four");
-    co_return number;
+TEST_P(unordered_maps, a_failure_cancels_what_runs_and_comes_last) {
+  std::atomic<int> begun{0};
+  std::atomic<int> told{0};
+  const auto child = [&](int number) -> magpie::task<int> {
+    ++begun;
+    if (number < 5) co_return number;
+    if (number == 5) {
+      while (begun < 8) co_await magpie::yield();  // until the others are under way
+      throw std::runtime_error("five");
+    }
+    co_await magpie::test::swallow();
+    co_await magpie::yield();  // cleans up
+    ++told;
+    throw magpie::cancelled();
+  };
+  auto results = map_unordered(std::views::iota(0), 3, child);  // without an end
+  int values = 0;
+  const auto body = [&]() -> magpie::task<> {
+    while (const auto each = co_await results.next()) ++values;
+  };
+  EXPECT_THROW(runtime.block_on(body()), std::runtime_error);
+  EXPECT_EQ(told, 2) << "the others have ended by then";
+  EXPECT_EQ(values, 5);
+  EXPECT_EQ(begun, 8);
+  EXPECT_EQ(runtime.block_on(results.next()), std::nullopt) << "the stream has ended";
+}
+
+TEST_P(unordered_maps, an_item_that_is_cancelled_by_itself_counts_as_failed) {
+  const auto child = [](int) -> magpie::task<int> {
+    throw magpie::cancelled("by itself");
+    co_return 0;
   };
   auto results = map_unordered(std::views::iota(0, 20), 3, child);
-  int values = 0;
-  int failures = 0;
-  const auto body = [&]() -> magpie::task<> {
-    for (bool is_open = true; is_open;) {
-      try {
-        const auto each = co_await results.next();
-        is_open = each.has_value();
-        values += is_open ? 1 : 0;
-      } catch (const std::runtime_error&) {
-        ++failures;
-      }
+  const auto body = [&]() -> magpie::task<std::string> {
+    try {
+      co_await results.next();
+    } catch (const magpie::cancelled& stopped) {
+      co_return stopped.reason();
     }
+    co_return "(a result)";
   };
-  runtime.block_on(body());
-  EXPECT_EQ(values, 15);
-  EXPECT_EQ(failures, 5);
+  EXPECT_EQ(runtime.block_on(body()), "by itself");
 }
 
 TEST_P(unordered_maps, what_the_range_throws_comes_last) {
