@@ -265,22 +265,21 @@ bool completion_wait::suspend_until(std::coroutine_handle<> suspended, time_poin
       return false;
     }
     told_before_ = found();
+    const auto reason = reason_found();
     forget_found();
-    pass_on_to_all();
+    pass_on_to_all(reason);
   }
 }
 
 /// Forwards a request that came before the wait.
-void completion_wait::pass_on_to_all() noexcept {
+void completion_wait::pass_on_to_all(const std::shared_ptr<const std::string>& reason) noexcept {
   completion_block& block = *watched_.block_;
   {
     const lock_guard guard(block.lock);
     block.wait_for_all();
   }
-  task_state_base& asked = scope->root();
-  const auto reason = asked.cancel_reason();
   for (std::size_t i = 0; i < block.count; ++i) {
-    static_cast<void>(block.nodes()[i].task.pass_on(asked, reason));
+    static_cast<void>(block.nodes()[i].task.pass_on(scope->root(), reason));
   }
 }
 

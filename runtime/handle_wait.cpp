@@ -6,8 +6,7 @@ bool handle_wait::suspend_until_end(std::coroutine_handle<> suspended) noexcept 
   while (!lock_to_wait(suspended)) {
     // A request was delivered before the wait. It is forwarded to the awaited task all the same,
     // unless that is done.
-    task_state_base& asked = scope->root();
-    if (!awaited_.pass_on(asked, asked.cancel_reason())) return false;
+    if (!awaited_.pass_on(scope->root(), reason_found())) return false;
     forget_found();
   }
   enter_scope();

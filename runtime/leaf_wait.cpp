@@ -25,6 +25,10 @@ bool leaf_wait::lock_to_wait(std::coroutine_handle<> suspended) noexcept {
   }
 }
 
+std::shared_ptr<const std::string> leaf_wait::reason_found() const noexcept {
+  return found_ == cancel_scope::delivery::from_task ? scope->root().cancel_reason() : nullptr;
+}
+
 std::uint32_t leaf_wait::leave_scope() noexcept {
   if (is_in_scope_) {
     const lock_guard guard(*scope);

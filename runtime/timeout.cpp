@@ -14,6 +14,7 @@ std::optional<time_point> timeout_scope::deadline() noexcept {
 
 /// By the time of the task's runtime, to which the calling thread may not belong.
 time_point timeout_scope::now() noexcept {
+  if (!has_begun()) return magpie::now();
   const detail::lock_guard<cancel_scope> guard(*this);
   return has_ended_ ? time_point{} : root().home()->jobs.now();
 }
@@ -22,6 +23,10 @@ bool timeout_scope::reschedule(time_point deadline) {
   bool is_over = false;
   {
     const detail::lock_guard<cancel_scope> guard(*this);
+    if (!has_begun()) {  // what makes the body calls, on the thread that will begin the scope
+      set_own_deadline(deadline);
+      return true;
+    }
     if (has_ended_ || expired()) {
       detail::throw_invalid_state("a timeout to reschedule that has neither expired nor been left");
     }
@@ -51,6 +56,7 @@ detail::continuation timeout_scope::begin(std::coroutine_handle<> awaiting) noex
   const detail::continuation after_body = abort_scope::begin(awaiting, &go_on);
   if (own_deadline() == detail::long_ago) {
     const detail::lock_guard<cancel_scope> guard(*this);
+    set_own_deadline(detail::worker::here().home().now());
     mark_requested();
   } else if (own_deadline() != time_point::max()) {
     is_armed_ = true;

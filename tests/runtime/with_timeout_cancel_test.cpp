@@ -222,4 +222,35 @@ TEST_P(cancellable_with_timeout, leaves_the_task_uncancelled) {
   runtime.block_on(run());
 }
 
+// What a timeout forwards has no reason, whatever the task was cancelled for before.
+
+TEST_P(cancellable_with_timeout, passes_no_older_reason_on) {
+  const auto forward = [](magpie::duration limit) -> magpie::task<std::string> {
+    magpie::current_task().cancel("older");
+    bool is_swallowed = false;
+    try {
+      co_await magpie::yield();
+    } catch (const magpie::cancelled&) {
+      is_swallowed = true;
+    }
+    EXPECT_TRUE(is_swallowed);
+    std::atomic<bool> begun{false};
+    const auto begin_and_swallow = [&begun]() -> magpie::task<std::string> {
+      begun = true;
+      co_return co_await magpie::test::swallow();
+    };
+    auto target = magpie::spawn(begin_and_swallow());
+    while (!begun) co_await magpie::yield();
+    const auto body = [&](timeout_scope&) -> magpie::task<std::string> {
+      co_return co_await target;
+    };
+    co_return co_await magpie::with_timeout(limit, body);
+  };
+  for (const magpie::duration limit : {magpie::duration(0), magpie::duration(1ms)}) {
+    const auto handle = runtime.spawn(forward(limit));
+    ASSERT_TRUE(ends(handle));
+    EXPECT_EQ(handle.result(), "");
+  }
+}
+
 }  // namespace

@@ -73,6 +73,25 @@ TEST_P(reschedulable_with_timeout, rescheduled_by_another_task_to_an_earlier_mom
   }
 }
 
+// What makes the body is called with the scope before that has begun.
+
+TEST_P(reschedulable_with_timeout, may_be_rescheduled_by_what_makes_the_body) {
+  const auto within = [](magpie::duration first, magpie::duration then) -> magpie::task<> {
+    const auto make = [then](timeout_scope& scope) {
+      EXPECT_TRUE(scope.deadline().has_value());
+      EXPECT_TRUE(scope.reschedule(then));
+      EXPECT_FALSE(scope.expired());
+      return sleep_long();
+    };
+    co_await magpie::with_timeout(first, make);
+  };
+  EXPECT_EQ(outcome_of(within(5000h, 1ms)), "timeout");
+  EXPECT_EQ(outcome_of(within(5000h, 0ms)), "timeout");
+  if (is_virtual()) {
+    EXPECT_EQ(outcome_of(within(1ms, 5000h)), "result");
+  }
+}
+
 TEST_P(reschedulable_with_timeout, rescheduled_to_later_or_never_goes_on) {
   const auto body = [](timeout_scope& scope) -> magpie::task<> {
     const auto later = magpie::now() + 1000h;

@@ -157,6 +157,20 @@ TEST_P(with_timeout_by_the_clock,
   EXPECT_EQ(outcome_of(limited(1ms, body)), "timeout");
 }
 
+// Rule 99: the deadline of no time at all is the moment at which the scope begins.
+
+TEST_P(with_timeout, without_time_has_its_deadline_at_the_beginning) {
+  const auto body = [](timeout_scope& scope) -> magpie::task<> {
+    const auto late = magpie::now() - scope.deadline().value();
+    EXPECT_GE(late, 0s);
+    EXPECT_LT(late, 1h);
+    EXPECT_EQ(magpie::current_deadline(), scope.deadline());
+    co_return;
+  };
+  EXPECT_EQ(outcome_of(limited(0s, body)), "result");
+  EXPECT_EQ(outcome_of(limited(-1h, body)), "result");
+}
+
 // Rule 55: the earliest of all deadlines around the caller.
 
 TEST_P(with_timeout, tells_the_deadline_in_effect) {

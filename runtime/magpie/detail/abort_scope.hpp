@@ -55,13 +55,13 @@ class abort_scope : public nested_scope {
  protected:
   [[nodiscard]] continuation begin(std::coroutine_handle<> awaiting,
                                    end_function when_ended) noexcept;
+  [[nodiscard]] bool has_begun() const noexcept { return awaiter() != nullptr; }
 
  private:
   [[nodiscard]] static std::coroutine_handle<> go_on_at_once(nested_scope& self) noexcept {
     return self.awaiter();
   }
 
-  [[nodiscard]] bool has_begun() const noexcept { return awaiter() != nullptr; }
   // How many requests from further out had been delivered at the beginning.
   std::uint64_t requests_before_ = 0;
 };

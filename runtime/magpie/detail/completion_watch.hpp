@@ -97,7 +97,7 @@ class completion_wait : private leaf_wait {
   [[nodiscard]] bool enter() noexcept;
   [[nodiscard]] bool withdraw() noexcept;
   [[nodiscard]] wait_description describe() const noexcept { return {what_, deadline_}; }
-  void pass_on_to_all() noexcept;
+  void pass_on_to_all(const std::shared_ptr<const std::string>& reason) noexcept;
   void stop_timer() noexcept;
 
   completion_watch& watched_;

@@ -72,6 +72,8 @@ class leaf_wait : public resumption, public scope_member {
       MAGPIE_TRY_ACQUIRES(true, *scope);
   /// After lock_to_wait() returned false: what has been delivered to the coroutine.
   [[nodiscard]] cancel_scope::delivery found() const noexcept { return found_; }
+  /// Its reason; null for none, and if the request was not made to the task but to a scope in it.
+  [[nodiscard]] std::shared_ptr<const std::string> reason_found() const noexcept;
   /// After lock_to_wait() returned false: lets the coroutine wait all the same.
   void forget_found() noexcept { found_ = cancel_scope::delivery::none; }
   void enter_scope() noexcept MAGPIE_REQUIRES(*scope) {
