@@ -12,14 +12,12 @@
 #define MAGPIE_LOCK MAGPIE_THREAD_ANNOTATION(capability("lock"))
 #define MAGPIE_LOCK_GUARD MAGPIE_THREAD_ANNOTATION(scoped_lockable)
 
-// Of a variable: it is read and written with the lock held; what it points to is.
+// Of a variable: it is read and written with the lock held.
 #define MAGPIE_GUARDED_BY(lock) MAGPIE_THREAD_ANNOTATION(guarded_by(lock))
-#define MAGPIE_POINTEE_GUARDED_BY(lock) MAGPIE_THREAD_ANNOTATION(pt_guarded_by(lock))
 
-// Of a function: the caller holds the locks; must not hold them; holds them from the call on; if it
-// returns the value; no longer.
+// Of a function: the caller holds the locks; holds them from the call on; if it returns the value;
+// no longer.
 #define MAGPIE_REQUIRES(...) MAGPIE_THREAD_ANNOTATION(requires_capability(__VA_ARGS__))
-#define MAGPIE_EXCLUDES(...) MAGPIE_THREAD_ANNOTATION(locks_excluded(__VA_ARGS__))
 #define MAGPIE_ACQUIRES(...) MAGPIE_THREAD_ANNOTATION(acquire_capability(__VA_ARGS__))
 #define MAGPIE_TRY_ACQUIRES(...) MAGPIE_THREAD_ANNOTATION(try_acquire_capability(__VA_ARGS__))
 #define MAGPIE_RELEASES(...) MAGPIE_THREAD_ANNOTATION(release_capability(__VA_ARGS__))

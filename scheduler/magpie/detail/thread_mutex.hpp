@@ -13,7 +13,6 @@ namespace magpie::detail {
 class MAGPIE_LOCK thread_mutex {
  public:
   void lock() MAGPIE_ACQUIRES() { mutex_.lock(); }
-  [[nodiscard]] bool try_lock() noexcept MAGPIE_TRY_ACQUIRES(true) { return mutex_.try_lock(); }
   void unlock() noexcept MAGPIE_RELEASES() { mutex_.unlock(); }
 
  private:
