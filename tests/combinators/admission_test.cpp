@@ -57,7 +57,7 @@ class admissions : public testing::Test {
         }
         co_await magpie::sleep_for(space);
       }
-      co_await desk.acquire();  // behind all that was let in
+      const magpie::permit last = co_await desk.acquire();  // behind all that was let in
     };
     runtime.block_on(come());
     return result;
