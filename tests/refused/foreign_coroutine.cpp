@@ -1,5 +1,5 @@
-// A coroutine of another type than magpie::task awaits what needs a task. With AWAITED defined, as
-// what it awaits, this must not compile.
+// Rule 95. A coroutine of another type than magpie::task awaits what needs a task. With AWAITED
+// defined, as what it awaits, this must not compile.
 
 #include <coroutine>
 #include <magpie/magpie.hpp>
