@@ -45,8 +45,7 @@ class done_callbacks : public job {
   task_state_base& owner_;
   thread_mutex mutex_;
   std::list<entry> entries_ MAGPIE_GUARDED_BY(mutex_);
-  bool ended_  // task_ended() has been called
-      MAGPIE_GUARDED_BY(mutex_) = false;
+  bool ended_ MAGPIE_GUARDED_BY(mutex_) = false;      // task_ended() has been called
   bool submitted_ MAGPIE_GUARDED_BY(mutex_) = false;  // this job is queued or runs
 };
 

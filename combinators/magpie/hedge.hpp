@@ -42,7 +42,7 @@ class hedge_starts {
   using result = hedge_result<Make>;
 
   hedge_starts(Make make, hedge_options options)
-      : make_(std::move(make)), delay_(options.delay), most_(options.attempts) {}
+      : make_(std::move(make)), delay_(saturated(options.delay)), most_(options.attempts) {}
   hedge_starts(hedge_starts&& other) noexcept(std::is_nothrow_move_constructible_v<Make>)
       : make_(std::move(other.make_)), delay_(other.delay_), most_(other.most_) {}
 
@@ -112,8 +112,8 @@ class hedge_starts {
 ///   passed since the last start, and at once when one fails. There are `attempts` at most.
 /// - Gives the first value. The other attempts are cancelled and have ended before hedge returns;
 ///   what they return or throw is dropped.
-/// - A failed attempt drops out. When all have failed, throws an exception_group with the
-///   error of each, in the order in which they came. Throws invalid_state when `attempts` is 0, and
+/// - A failed attempt drops out. When all have failed, throws an exception_group with the error of
+///   each, in the order in which they came. Throws invalid_state when `attempts` is 0, and
 ///   std::bad_alloc.
 /// - A cancel request to the awaiting task cancels all attempts, and no more are started. When they
 ///   have ended, `cancelled` is thrown, even if one has won by then.

@@ -91,8 +91,8 @@ class wait_awaiter {
 /// - Starts no task. Tasks that have ended before the await count. The limit runs from the await;
 ///   one of zero or less lets other tasks go first once.
 /// - Gives a wait_result: the handles of the tasks that have ended, and of those that have not,
-/// each
-///   in the order of the input. A handle given twice counts once. The end of the limit is no error.
+///   each in the order of the input. A handle given twice counts once. The end of the limit is no
+///   error.
 /// - Throws nothing that a task threw, and counts as observing no failure. Cancels no task. Throws
 ///   invalid_state without handles, for the awaiting task's own, and outside of a task; and
 ///   std::bad_alloc.

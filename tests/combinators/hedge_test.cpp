@@ -96,6 +96,9 @@ TEST_P(hedge_of_attempts, never_starts_more_than_most) {
   };
   EXPECT_EQ(runtime.block_on(hedge({.delay = 0ms, .attempts = 3}, make)), 2U);
   EXPECT_EQ(started, 3U);
+  started = 0;
+  EXPECT_EQ(runtime.block_on(hedge({.delay = magpie::duration::min(), .attempts = 3}, make)), 2U);
+  EXPECT_EQ(started, 3U) << "a negative delay counts as none";
   EXPECT_THROW(runtime.block_on(hedge({.delay = 0ms, .attempts = 0}, make)), magpie::invalid_state);
 }
 

@@ -6,7 +6,7 @@
 
 namespace magpie::detail {
 
-/// Who needs the state of a task. A *handle* is one of the task's own type, through which its
+/// What keeps the state of a task. A *handle* is one of the task's own type, through which its
 /// result can be read, and taken if there is no other. A *visit* is whatever else keeps the state:
 /// an any_task_handle, a listing of tasks, a cancel round. The task itself keeps it while it runs.
 ///
