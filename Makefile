@@ -23,7 +23,7 @@ demo: deps      ## hash DIR=/usr/include with examples/treesum, check it against
 	@DIR="$(DIR)" examples/treesum/demo.sh build/release/examples/treesum/treesum
 
 test: build     ## build and run all tests; PRESET= as above
-	@ctest --preset $(PRESET)
+	@ctest --preset $(PRESET) || { tests/failures.py build/$(PRESET); exit 1; }
 
 stress: build   ## the stress tests at full size, some minutes; PRESET= as above
 	@MAGPIE_STRESS_SCALE=1 ctest --preset $(PRESET) --label-regex '^stress$$' --timeout 7200

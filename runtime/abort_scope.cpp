@@ -22,7 +22,12 @@ continuation abort_scope::begin(std::coroutine_handle<> awaiting,
 
 void abort_scope::rethrow_unless_to_blame() {
   if (!has_begun()) throw;
-  if (is_aborted() && !was_asked_from_outside()) return;
+  rethrow_if_asked_from_outside();
+  if (!is_aborted()) throw;
+}
+
+void abort_scope::rethrow_if_asked_from_outside() {
+  if (!was_asked_from_outside()) return;
   parent().deliver_or_pass(awaiter());
   throw;
 }

@@ -145,7 +145,7 @@ task<T> wait_for_end(task_handle<T> awaited, time_point deadline) {
       body_in_scope<T> ending(around, await_end(std::move(awaited)));
       co_return co_await ending;
     } catch (const cancelled&) {
-      if (around.was_asked_from_outside()) throw;
+      around.rethrow_if_asked_from_outside();
       throw timeout_error();
     }
   }

@@ -48,6 +48,10 @@ class abort_scope : public nested_scope {
   /// delivered.
   void rethrow_unless_to_blame();
 
+  /// After end(), in a handler for `cancelled`: throws `cancelled` if a request from further out
+  /// has come since the beginning, and it has been delivered then. Otherwise returns.
+  void rethrow_if_asked_from_outside();
+
   /// At the same time: if a request from further out has come since the beginning, it will be
   /// delivered again, at the next place. For an awaiter that throws something else.
   void ask_again() noexcept;
