@@ -11,19 +11,19 @@ namespace magpie {
 // semaphore's lock is released. The semaphore is not touched after that: a waiter may destroy it.
 
 semaphore::~semaphore() {
-  const detail::lock_guard guard(lock_);  // waits for a thread that is about to release it
-  MAGPIE_CHECK(first_ == nullptr, "nobody to wait for a semaphore that is destroyed");
+  const detail::lock_guard guard(waiters_);  // waits for a thread that is about to release it
+  MAGPIE_CHECK(waiters_.first() == nullptr, "nobody to wait for a semaphore that is destroyed");
 }
 
 permit semaphore::try_acquire(std::size_t weight) noexcept {
-  const detail::lock_guard guard(lock_);
+  const detail::lock_guard guard(waiters_);
   return take(as_count(weight)) ? permit(*this, weight) : permit();
 }
 
 void semaphore::release(std::size_t count) {
   detail::job* granted = nullptr;
   {
-    const detail::lock_guard guard(lock_);
+    const detail::lock_guard guard(waiters_);
     const std::int64_t after = std::min(free_ + as_count(count), most);
     if (beyond_ == over_release::refused && after > all_) {
       detail::throw_invalid_state("no more permits to be released than were acquired");
@@ -37,7 +37,7 @@ void semaphore::release(std::size_t count) {
 void semaphore::resize(std::size_t permits) noexcept {
   detail::job* granted = nullptr;
   {
-    const detail::lock_guard guard(lock_);
+    const detail::lock_guard guard(waiters_);
     const std::int64_t all = as_count(permits);
     free_ = std::min(free_ + (all - all_), most);
     all_ = all;
@@ -47,12 +47,12 @@ void semaphore::resize(std::size_t permits) noexcept {
 }
 
 std::int64_t semaphore::available() const noexcept {
-  const detail::lock_guard guard(lock_);
+  const detail::lock_guard guard(waiters_);
   return free_;
 }
 
 std::size_t semaphore::waiting() const noexcept {
-  const detail::lock_guard guard(lock_);
+  const detail::lock_guard guard(waiters_);
   return waiting_;
 }
 
@@ -64,7 +64,7 @@ std::int64_t semaphore::as_count(std::size_t permits) noexcept {
 void semaphore::give_back(std::size_t weight) noexcept {
   detail::job* granted = nullptr;
   {
-    const detail::lock_guard guard(lock_);
+    const detail::lock_guard guard(waiters_);
     free_ = std::min(free_ + as_count(weight), most);
     granted = grant();
   }
@@ -72,34 +72,22 @@ void semaphore::give_back(std::size_t weight) noexcept {
 }
 
 bool semaphore::take(std::int64_t weight) noexcept {
-  if (first_ != nullptr || !can_grant(weight)) return false;
+  if (waiters_.first() != nullptr || !can_grant(weight)) return false;
   free_ -= weight;
   return true;
-}
-
-void semaphore::append(acquisition& last) noexcept {
-  last.previous_ = last_;
-  (last_ != nullptr ? last_->following_ : first_) = &last;
-  last_ = &last;
-  ++waiting_;
-}
-
-void semaphore::unlink(acquisition& gone) noexcept {
-  (gone.previous_ != nullptr ? gone.previous_->following_ : first_) = gone.following_;
-  (gone.following_ != nullptr ? gone.following_->previous_ : last_) = gone.previous_;
-  --waiting_;
 }
 
 detail::job* semaphore::grant() noexcept {
   detail::job* granted = nullptr;
   detail::job** end = &granted;
-  while (first_ != nullptr && can_grant(first_->weight_)) {
-    acquisition& next = *first_;
-    unlink(next);
-    free_ -= next.weight_;
-    next.is_granted_ = true;
-    *end = &next;
-    end = &next.next;
+  while (auto* const next = static_cast<acquisition*>(waiters_.first())) {
+    if (!can_grant(next->weight_)) break;
+    static_cast<void>(waiters_.remove(*next));
+    --waiting_;
+    free_ -= next->weight_;
+    next->is_granted_ = true;
+    *end = next;
+    end = &next->next;
     *end = nullptr;
   }
   return granted;
@@ -115,17 +103,19 @@ void semaphore::submit_all(detail::job* granted) noexcept {
 
 bool semaphore::acquisition::await_ready() {
   static_cast<void>(detail::this_worker("a semaphore to be acquired in a task on a runtime"));
-  const detail::lock_guard guard(source_.lock_);
+  const detail::lock_guard guard(source_.waiters_);
   is_granted_ = source_.take(weight_);
   return is_granted_;
 }
 
 bool semaphore::acquisition::await_suspend(detail::task_coroutine suspended) {
   return suspend(suspended, [this] {
-    const detail::lock_guard guard(source_.lock_);
+    const detail::lock_guard guard(source_.waiters_);
     is_granted_ = source_.take(weight_);
-    if (!is_granted_) source_.append(*this);
-    return !is_granted_;
+    if (is_granted_) return false;
+    source_.waiters_.push(*this);
+    ++source_.waiting_;
+    return true;
   });
 }
 
@@ -141,9 +131,9 @@ permit semaphore::acquisition::await_resume() {
 bool semaphore::acquisition::withdraw() noexcept {
   detail::job* granted = nullptr;
   {
-    const detail::lock_guard guard(source_.lock_);
-    if (is_granted_) return false;
-    source_.unlink(*this);
+    const detail::lock_guard guard(source_.waiters_);
+    if (!source_.waiters_.remove(*this)) return false;
+    --source_.waiting_;
     granted = source_.grant();  // it may have held up lighter waiters
   }
   source_.submit_all(granted);

@@ -11,7 +11,6 @@
 #include <magpie/detail/thread_annotations.hpp>
 #include <magpie/detail/timer.hpp>
 #include <new>
-#include <thread>
 
 namespace magpie::detail {
 
@@ -176,16 +175,10 @@ completion_watch::~completion_watch() {
     all_arrived = block_->arrived == block_->count;
   }
   std::size_t dropped = 1 + block_->capacity - block_->count;
-  // Newest first, in the order of a task's list.
-  for (std::size_t i = all_arrived ? 0 : block_->count; i-- > 0;) {
+  for (std::size_t i = all_arrived ? block_->count : 0; i < block_->count; ++i) {
     completion_block::node& each = block_->nodes()[i];
     if (each.has_arrived) continue;
-    auto removed = each.task.try_remove_waiter(each);
-    while (removed == task_state_base::removal::lock_not_free) {
-      std::this_thread::yield();
-      removed = each.task.try_remove_waiter(each);
-    }
-    if (removed == task_state_base::removal::removed) ++dropped;
+    if (each.task.remove_waiter(each)) ++dropped;
   }
   bool is_last = false;
   {
@@ -206,7 +199,7 @@ bool completion_watch::watch(task_state_base& task) {
   MAGPIE_CHECK(block_->count < block_->capacity, "no more tasks to watch than were announced");
   auto* const added = ::new (&block_->nodes()[block_->count]) completion_block::node(*block_, task);
   entry = static_cast<std::uint32_t>(++block_->count);
-  if (task.add_waiter(*added) == task_state_base::wait_result::registered) return true;
+  if (task.add_waiter(*added)) return true;
   const lock_guard guard(block_->lock);
   static_cast<void>(block_->take(*added));
   --block_->references;

@@ -3,18 +3,14 @@
 namespace magpie::detail {
 
 bool handle_wait::suspend_until_end(std::coroutine_handle<> suspended) noexcept {
-  while (!lock_to_wait(suspended)) {
-    // A request was delivered before the wait. It is forwarded to the awaited task all the same,
-    // unless that is done.
+  for (;;) {
+    if (suspend(suspended, [this] { return awaited_.add_waiter(*this); })) return true;
+    // The task is done, or a request was delivered before the wait. That is forwarded to the task
+    // all the same, unless the task is done.
+    if (found() == cancel_scope::delivery::none) return false;
     if (!awaited_.pass_on(scope->root(), reason_found())) return false;
     forget_found();
   }
-  enter_scope();
-  // The locks of two tasks are not held together here. A request that comes between the two finds
-  // this wait in its scope, and needs no more of it.
-  scope->unlock();
-  if (awaited_.add_waiter(*this) == task_state_base::wait_result::registered) return true;
-  return false;
 }
 
 constexpr leaf_wait::operations handle_wait::handle_operations{&pass_on, &describe_as<handle_wait>};
@@ -24,7 +20,7 @@ void handle_wait::pass_on(scope_member& self, cancel_round& round) noexcept {
   wait.scope->assume_locked();
   if (wait.passed_round_ == round.number() || !wait.is_news()) return;
   if (!round.try_pass_on()) return round.come_again();
-  if (&wait.awaited_ == &round.origin()) return wait.break_ring(round);
+  if (&wait.awaited_ == &round.origin()) return wait.break_ring();
   switch (wait.awaited_.try_pass_on(round)) {
     case task_state_base::passing::passed_on:
       wait.passed_round_ = round.number();
@@ -39,16 +35,8 @@ void handle_wait::pass_on(scope_member& self, cancel_round& round) noexcept {
 }
 
 /// The awaited task waits for the end of this one, in a ring, so this wait is withdrawn.
-void handle_wait::break_ring(cancel_round& round) noexcept {
-  switch (awaited_.try_remove_waiter(*this)) {
-    case task_state_base::removal::removed:
-      return submit_withdrawn();
-    case task_state_base::removal::lock_not_free:
-      return round.come_again();
-    case task_state_base::removal::not_there:
-      // Either the task's end has taken the wait, or suspend_until_end() is about to add it.
-      if (!awaited_.is_done()) round.come_again();
-  }
+void handle_wait::break_ring() noexcept {
+  if (awaited_.remove_waiter(*this)) submit_withdrawn();
 }
 
 /// The outcome of the awaited task answers a request that was forwarded to it. No round finds this

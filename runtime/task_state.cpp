@@ -17,18 +17,6 @@ namespace magpie::detail {
 
 namespace {
 
-/// Reverses a list that is newest first. Returns the oldest.
-job* reversed(job* newest) noexcept {
-  job* oldest = nullptr;
-  while (newest != nullptr) {
-    job* const next = newest->next;
-    newest->next = oldest;
-    oldest = newest;
-    newest = next;
-  }
-  return oldest;
-}
-
 /// Wakes a waiter, as `waiter` says. A task that waits has not ended, so its runtime is there.
 void tell(waiter& who, worker& here) noexcept {
   if (who.scope == nullptr) {
@@ -97,12 +85,17 @@ void task_state_base::run_first(job& self, worker& here) noexcept {
   state.frame_.resume();
 }
 
-task_state_base::wait_result task_state_base::add_waiter(waiter& who) noexcept {
-  const lock_guard guard(*this);
-  if (look().has_ended()) return wait_result::already_done;
-  who.next = waiters_;
-  waiters_ = &who;
-  return wait_result::registered;
+bool task_state_base::add_waiter(waiter& who) noexcept {
+  if (is_done()) return false;
+  const lock_guard guard(waiters_);
+  if (waiters_.is_closed()) return false;
+  waiters_.push(who);
+  return true;
+}
+
+bool task_state_base::remove_waiter(waiter& who) noexcept {
+  const lock_guard guard(waiters_);
+  return waiters_.remove(who);
 }
 
 bool task_state_base::cancel(std::string_view reason) {
@@ -175,40 +168,12 @@ void task_state_base::leave_list() noexcept {
   change_to(look().without_listed());
 }
 
-task_state_base::addition task_state_base::try_add_waiter(waiter& who) noexcept {
-  if (!try_lock()) return addition::lock_not_free;
-  const lock_guard guard(*this, std::adopt_lock);
-  if (look().has_ended()) return addition::already_done;
-  who.next = waiters_;
-  waiters_ = &who;
-  return addition::added;
-}
-
-task_state_base::removal task_state_base::try_remove_waiter(waiter& who) noexcept {
-  if (!try_lock()) return removal::lock_not_free;
-  const lock_guard guard(*this, std::adopt_lock);
-  job** link = &waiters_;
-  while (*link != nullptr && *link != &who) link = &(*link)->next;
-  if (*link == nullptr) return removal::not_there;
-  *link = who.next;
-  return removal::removed;
-}
-
 bool task_state_base::wait(time_point deadline) noexcept {
   blocked_thread here;
-  if (add_waiter(here) == wait_result::already_done || here.wait_until(deadline)) return true;
-  for (;;) {
-    switch (try_remove_waiter(here)) {
-      case removal::removed:
-        return false;
-      case removal::lock_not_free:
-        std::this_thread::yield();
-        break;
-      case removal::not_there:
-        here.wait_until(time_point::max());  // a worker is waking `here`
-        return true;
-    }
-  }
+  if (!add_waiter(here) || here.wait_until(deadline)) return true;
+  if (remove_waiter(here)) return false;
+  here.wait_until(time_point::max());  // a worker is about to wake it
+  return true;
 }
 
 void end_task(task_state_base& state, std::exception_ptr& failure) noexcept {
@@ -240,19 +205,25 @@ void task_state_base::finish(std::exception_ptr failure, worker& here) noexcept 
     how = is_cancellation(failure) ? scope_word::outcome::cancelled : scope_word::outcome::failure;
     ::new (&failure_) std::exception_ptr(std::move(failure));
   }
-  job* const waiting = std::exchange(waiters_, nullptr);
   task_extras* const extras = extras_.load(std::memory_order_relaxed);
   unlock_with(look().ended_with(how));
+  waiter* waiting = nullptr;
+  {
+    // After the end is published: who finds the list closed sees the outcome.
+    const lock_guard guard(waiters_);
+    waiting = waiters_.close();
+  }
   if (extras != nullptr && extras->callbacks.task_ended()) [[unlikely]] {
     core.tasks.add(here, 1);
     extras->callbacks.submit_to(core);
   }
   // A handle or visit stands behind each waiter, so the state goes here only if there is no waiter.
   if (references().end_run()) dispose();
-  for (job* each = reversed(waiting); each != nullptr;) {
-    job* const following = each->next;  // read first: a waiter may be gone once it is woken
-    tell(static_cast<waiter&>(*each), here);
-    each = following;
+  while (waiting != nullptr) {
+    waiter& woken = *waiting;
+    waiting =
+        static_cast<waiter*>(woken.next);  // read first: a waiter may be gone once it is woken
+    tell(woken, here);
   }
   core.tasks.remove(here);
 }

@@ -4,9 +4,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <magpie/detail/leaf_wait.hpp>
-#include <magpie/detail/spin_lock.hpp>
 #include <magpie/detail/task_coroutine.hpp>
 #include <magpie/detail/thread_annotations.hpp>
+#include <magpie/detail/wait_list.hpp>
 #include <utility>
 
 namespace magpie {
@@ -116,24 +116,20 @@ class semaphore {
 
   void give_back(std::size_t weight) noexcept;
 
-  [[nodiscard]] bool can_grant(std::int64_t weight) const noexcept MAGPIE_REQUIRES(lock_) {
+  [[nodiscard]] bool can_grant(std::int64_t weight) const noexcept MAGPIE_REQUIRES(waiters_) {
     return free_ >= weight;
   }
-  [[nodiscard]] bool take(std::int64_t weight) noexcept MAGPIE_REQUIRES(lock_);
-  void append(acquisition& last) noexcept MAGPIE_REQUIRES(lock_);
-  void unlink(acquisition& gone) noexcept MAGPIE_REQUIRES(lock_);
+  [[nodiscard]] bool take(std::int64_t weight) noexcept MAGPIE_REQUIRES(waiters_);
   /// Grants what can be granted. Returns the granted waiters as a list, for the caller to submit
   /// without the lock.
-  [[nodiscard]] detail::job* grant() noexcept MAGPIE_REQUIRES(lock_);
+  [[nodiscard]] detail::job* grant() noexcept MAGPIE_REQUIRES(waiters_);
   static void submit_all(detail::job* granted) noexcept;
 
-  mutable detail::spin_lock lock_;
-  std::int64_t free_ MAGPIE_GUARDED_BY(lock_);
-  std::int64_t all_ MAGPIE_GUARDED_BY(lock_);
+  mutable detail::wait_list waiters_;  // each an acquisition
+  std::int64_t free_ MAGPIE_GUARDED_BY(waiters_);
+  std::int64_t all_ MAGPIE_GUARDED_BY(waiters_);
   const over_release beyond_;
-  std::size_t waiting_ MAGPIE_GUARDED_BY(lock_) = 0;
-  acquisition* first_ MAGPIE_GUARDED_BY(lock_) = nullptr;
-  acquisition* last_ MAGPIE_GUARDED_BY(lock_) = nullptr;
+  std::size_t waiting_ MAGPIE_GUARDED_BY(waiters_) = 0;
 };
 
 /// What acquire() returns, to be awaited once and at once.
@@ -157,9 +153,7 @@ class [[nodiscard]] semaphore::acquisition : private detail::leaf_wait {
 
   semaphore& source_;
   const std::int64_t weight_;
-  // Guarded by the semaphore's lock. The task reads is_granted_ without it when it is resumed.
-  acquisition* previous_ = nullptr;
-  acquisition* following_ = nullptr;
+  // Guarded by the semaphore's lock. The task reads it without the lock when it is resumed.
   bool is_granted_ = false;
 };
 

@@ -25,7 +25,7 @@ class future_waiter final : public waiter {
     std::future<T> result = made->promise_.get_future();
     // From here on it belongs to the thread that runs it.
     future_waiter* const begun = made.release();
-    if (state.add_waiter(*begun) == task_state_base::wait_result::already_done) begun->fulfil();
+    if (!state.add_waiter(*begun)) begun->fulfil();
     return result;
   }
 

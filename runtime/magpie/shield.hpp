@@ -13,7 +13,7 @@ namespace detail {
 class shielded_wait : private leaf_wait {
  public:
   explicit shielded_wait(task_state_base& awaited) noexcept
-      : leaf_wait(shielded_operations), awaited_(awaited) {}
+      : leaf_wait(operations_of<shielded_wait>), awaited_(awaited) {}
 
   [[nodiscard]] bool await_ready() const;
   [[nodiscard]] bool await_suspend(task_coroutine suspended);
@@ -22,11 +22,10 @@ class shielded_wait : private leaf_wait {
  private:
   friend leaf_wait;
 
-  static void stop_waiting(scope_member& self, cancel_round& round) noexcept;
+  [[nodiscard]] bool withdraw() noexcept { return awaited_.remove_waiter(*this); }
   [[nodiscard]] wait_description describe() const noexcept {
     return {.what = "shielded task", .awaited = &awaited_};
   }
-  static const operations shielded_operations;
 
   task_state_base& awaited_;
 };

@@ -25,6 +25,7 @@
 #include "runtime/task_name.cpp"
 #include "runtime/task_state.cpp"
 #include "runtime/wait_description.cpp"
+#include "runtime/wait_list.cpp"
 #include "search.hpp"
 
 namespace magpie::model {

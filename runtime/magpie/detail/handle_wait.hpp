@@ -48,7 +48,7 @@ class handle_wait : private leaf_wait {
   friend leaf_wait;
 
   static void pass_on(scope_member& self, cancel_round& round) noexcept;
-  void break_ring(cancel_round& round) noexcept MAGPIE_REQUIRES(*scope);
+  void break_ring() noexcept MAGPIE_REQUIRES(*scope);
   [[nodiscard]] wait_description describe() const noexcept {
     return {.what = "task", .awaited = &awaited_};
   }

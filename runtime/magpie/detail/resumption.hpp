@@ -2,21 +2,11 @@
 
 #include <coroutine>
 #include <magpie/detail/cancel_scope.hpp>
-#include <magpie/detail/job.hpp>
 #include <magpie/detail/misuse.hpp>
+#include <magpie/detail/wait_list.hpp>
 #include <magpie/detail/worker.hpp>
 
 namespace magpie::detail {
-
-/// A waiter, in a list linked by `next`. With a scope, it is a coroutine that runs in that scope:
-/// the worker that ends the wait makes it ready. Without a scope, it is anything else: the worker
-/// that ends the wait runs it at once. Such a job may destroy itself, and takes no longer than
-/// setting a flag or handing a result over.
-struct waiter : job {
-  using job::job;
-
-  cancel_scope* scope = nullptr;
-};
 
 /// The job that resumes a suspended coroutine in the scope in which it was suspended. Lives in the
 /// awaiter.

@@ -13,6 +13,7 @@
 #include <magpie/detail/task_name.hpp>
 #include <magpie/detail/task_references.hpp>
 #include <magpie/detail/thread_annotations.hpp>
+#include <magpie/detail/wait_list.hpp>
 #include <magpie/task.hpp>
 #include <memory>
 #include <new>
@@ -75,18 +76,13 @@ class task_state_base : public job, public cancel_scope {
     return seen.was_cancelled() ? task_status::cancelled : task_status::finished;
   }
 
-  enum class wait_result { registered, already_done };
+  // The waiters: a worker wakes each of them once, when the task has ended. The caller holds a
+  // handle or a visit, and may hold the lock of any scope.
 
-  /// Adds `who` to the waiters: a worker wakes it once. already_done: it is not added.
-  [[nodiscard]] wait_result add_waiter(waiter& who) noexcept;
-
-  /// add_waiter() for a caller that holds another task's lock; it only tries this task's lock.
-  enum class addition { added, already_done, lock_not_free };
-  [[nodiscard]] addition try_add_waiter(waiter& who) noexcept;
-
-  /// Undoes add_waiter(). not_there: a worker is about to wake the waiter, or has woken it.
-  enum class removal { removed, not_there, lock_not_free };
-  [[nodiscard]] removal try_remove_waiter(waiter& who) noexcept;
+  /// Returns false if the task has ended. Then nobody will wake `who`.
+  [[nodiscard]] bool add_waiter(waiter& who) noexcept;
+  /// Returns false if a worker is about to wake `who`, or has woken it.
+  [[nodiscard]] bool remove_waiter(waiter& who) noexcept;
 
   /// Blocks the calling thread until the task has ended or the deadline has passed
   /// (time_point::max(): none). Returns false if the deadline came first.
@@ -253,8 +249,7 @@ class task_state_base : public job, public cancel_scope {
   // under the scope's lock (release); read under the lock, or without it (acquire).
   std::atomic<task_extras*> extras_{nullptr};
 
-  // Each is a waiter; newest first; null from the end on.
-  job* waiters_ MAGPIE_GUARDED_BY(this) = nullptr;
+  wait_list waiters_;  // closed when the end has been published
   task_name name_ MAGPIE_GUARDED_BY(this);
 };
 
