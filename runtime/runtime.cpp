@@ -101,8 +101,6 @@ runtime_core::runtime_core(const runtime_options& settings)
 }
 
 runtime_core::~runtime_core() {
-  MAGPIE_CHECK(jobs.worker_here() == nullptr,
-               "a runtime to be destroyed on a thread that is not one of its workers");
   cancel_all(cancelled_before::cancelled_again, {});
   jobs.flush_timers();
   if (!drain(time_point::max())) {
@@ -252,10 +250,13 @@ runtime::runtime(const runtime_options& options) {
 runtime::~runtime() {
   if (detail::forked_process::is_this()) {
     static_cast<void>(core_.release());  // this process has no threads to end it
-  } else {
-    core_.reset();
-    detail::forked_process::remove_runtime();
+    return;
   }
+  // Checked before anything is written: other threads may still use the runtime.
+  MAGPIE_CHECK(core_->jobs.worker_here() == nullptr,
+               "a runtime to be destroyed on a thread that is not one of its workers");
+  core_.reset();
+  detail::forked_process::remove_runtime();
 }
 
 void runtime::check_may_block() {
