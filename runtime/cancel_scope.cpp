@@ -4,12 +4,13 @@
 #include <bit>
 #include <magpie/detail/join.hpp>
 #include <magpie/detail/proceed.hpp>
-#include <magpie/detail/spin_lock.hpp>
 #include <magpie/detail/task_state.hpp>
 #include <magpie/errors.hpp>
 #include <mutex>
 #include <thread>
 #include <utility>
+
+#include "runtime/lock_bit.hpp"
 
 namespace magpie::detail {
 
@@ -88,12 +89,7 @@ bool was_told(way_up way) noexcept {
 
 }  // namespace
 
-void cancel_scope::lock_slowly() noexcept {
-  spin_wait waiting;
-  do {
-    while (look().is_locked()) waiting.once();
-  } while (!try_lock());
-}
+void cancel_scope::lock_slowly() noexcept { lock_bit_slowly(word_, scope_word::lock_bit); }
 
 std::uint32_t cancel_scope::requests() const noexcept {
   std::uint32_t found = 0;

@@ -209,7 +209,7 @@ void task_state_base::finish(std::exception_ptr failure, worker& here) noexcept 
   unlock_with(look().ended_with(how));
   waiter* waiting = nullptr;
   {
-    // After the end is published: who finds the list closed sees the outcome.
+    // After the end is published: a thread that finds the list closed sees the outcome.
     const lock_guard guard(waiters_);
     waiting = waiters_.close();
   }
@@ -221,8 +221,7 @@ void task_state_base::finish(std::exception_ptr failure, worker& here) noexcept 
   if (references().end_run()) dispose();
   while (waiting != nullptr) {
     waiter& woken = *waiting;
-    waiting =
-        static_cast<waiter*>(woken.next);  // read first: a waiter may be gone once it is woken
+    waiting = static_cast<waiter*>(woken.next);  // before it is woken: it may be gone then
     tell(woken, here);
   }
   core.tasks.remove(here);

@@ -11,6 +11,7 @@
 #include <magpie/yield.hpp>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "support/cancelling.hpp"
@@ -37,6 +38,17 @@ using magpie::test::sleep_long;
 
 class cancellable_with_timeout : public magpie::test::timing_out {};
 MAGPIE_FOR_EACH_RUNTIME(cancellable_with_timeout);
+
+magpie::task<> cancel_itself_and_swallow(std::string_view reason) {
+  magpie::current_task().cancel(reason);
+  bool is_told = false;
+  try {
+    co_await magpie::yield();
+  } catch (const magpie::cancelled&) {
+    is_told = true;
+  }
+  EXPECT_TRUE(is_told);
+}
 
 // Rules 26 and 50: timeout_error only for `cancelled`, only when the time is over, and only when
 // nobody else wants the task to end.
@@ -164,14 +176,7 @@ TEST_P(cancellable_with_timeout, that_begins_with_a_cancel_pending_is_cancelled)
 
 TEST_P(cancellable_with_timeout, in_the_cleanup_of_a_cancelled_task_is_a_timeout) {
   const auto run = []() -> magpie::task<std::string> {
-    magpie::current_task().cancel("enough");
-    bool told = false;
-    try {
-      co_await magpie::yield();
-    } catch (const magpie::cancelled&) {
-      told = true;
-    }
-    EXPECT_TRUE(told);
+    co_await cancel_itself_and_swallow("enough");
     const auto body = [](timeout_scope&) -> magpie::task<> { co_await sleep_long(); };
     const auto ended = co_await outcome(limited(1ms, body));
     EXPECT_EQ(magpie::current_task().cancelling(), 1U);
@@ -226,14 +231,7 @@ TEST_P(cancellable_with_timeout, leaves_the_task_uncancelled) {
 
 TEST_P(cancellable_with_timeout, passes_no_older_reason_on) {
   const auto forward = [](magpie::duration limit) -> magpie::task<std::string> {
-    magpie::current_task().cancel("older");
-    bool is_swallowed = false;
-    try {
-      co_await magpie::yield();
-    } catch (const magpie::cancelled&) {
-      is_swallowed = true;
-    }
-    EXPECT_TRUE(is_swallowed);
+    co_await cancel_itself_and_swallow("older");
     std::atomic<bool> begun{false};
     const auto begin_and_swallow = [&begun]() -> magpie::task<std::string> {
       begun = true;

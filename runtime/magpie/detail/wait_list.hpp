@@ -30,8 +30,8 @@ struct waiter : job {
 ///
 /// It is a spin lock, and the last in every order of locks: its holder takes no other lock and
 /// wakes nobody. The thread that takes a waiter out of the list wakes it after it has unlocked the
-/// list; no other thread finds it there. So whoever withdraws a wait, and whoever ends it, need no
-/// other agreement.
+/// list; no other thread finds it there. So the thread that withdraws a wait and the thread
+/// that ends it need no other agreement.
 class MAGPIE_LOCK wait_list {
  public:
   wait_list() noexcept = default;
@@ -61,7 +61,7 @@ class MAGPIE_LOCK wait_list {
   [[nodiscard]] bool is_closed() const noexcept MAGPIE_REQUIRES(this) {
     return (word_.load(std::memory_order_relaxed) & closed_bit) != 0;
   }
-  /// Empties the list for ever: remove() returns false from now on, and nothing may be pushed.
+  /// Empties the list for good: remove() returns false from now on, and nothing may be pushed.
   /// Returns all waiters, linked by `next`, the first first; null for none.
   [[nodiscard]] waiter* close() noexcept MAGPIE_REQUIRES(this) {
     waiter* const all = first();
