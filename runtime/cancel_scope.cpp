@@ -1,8 +1,7 @@
 #include <magpie/detail/cancel_scope.hpp>
 
 #include <algorithm>
-#include <bit>
-#include <magpie/detail/join.hpp>
+#include <magpie/detail/branch.hpp>
 #include <magpie/detail/proceed.hpp>
 #include <magpie/detail/task_state.hpp>
 #include <magpie/errors.hpp>
@@ -14,127 +13,25 @@
 
 namespace magpie::detail {
 
-namespace {
-
-/// Every coroutine that awaits in a task is a task's own, because task_coroutine takes no other.
-promise_base& promise_of(std::coroutine_handle<> frame) noexcept {
-  return std::coroutine_handle<promise_base>::from_address(frame.address()).promise();
-}
-
-/// The way from a coroutine up to its task: to what awaits it, and so on.
-class way_up {
- public:
-  way_up(std::coroutine_handle<> from, cancel_scope& scope) noexcept
-      : coroutine_(&promise_of(from)), scope_(&scope) {}
-
-  enum class stop {
-    join,   // coroutine() is a child of a join
-    scope,  // coroutine() is the body of scope()
-    task,   // coroutine() is the first of its task
-  };
-
-  /// Climbs from coroutine() to the next stop.
-  [[nodiscard]] stop climb() noexcept {
-    for (;;) {
-      const continuation& then = coroutine_->then();
-      if (then.is_awaiter()) {
-        coroutine_ = &promise_of(then.awaiter());
-      } else if (then.target_join() != nullptr) {
-        return stop::join;
-      } else {
-        return then.ends_task() ? stop::task : stop::scope;
-      }
-    }
-  }
-
-  /// From a stop at a join to the coroutine that awaits the join.
-  void leave_join() noexcept {
-    const continuation* then = &coroutine_->then();
-    while (const join* const above = then->target_join()) then = &above->parent();
-    coroutine_ = &promise_of(then->awaiter());
-  }
-  void leave_scope() noexcept {
-    const auto& left = static_cast<const nested_scope&>(*scope_);
-    scope_ = &left.parent();
-    coroutine_ = &promise_of(left.awaiter());
-  }
-
-  [[nodiscard]] promise_base& coroutine() const noexcept { return *coroutine_; }
-  [[nodiscard]] cancel_scope& scope() const noexcept { return *scope_; }
-
- private:
-  promise_base* coroutine_;
-  cancel_scope* scope_;
-};
-
-/// Returns whether a request has been delivered to this child of a join, or to what the join is a
-/// part of. A request to a scope further in than the mark is another matter: it has been delivered
-/// to no coroutine in that scope.
-bool was_told(way_up way) noexcept {
-  for (;;) {
-    switch (way.climb()) {
-      case way_up::stop::join:
-        if (way.coroutine().then().was_told()) return true;
-        way.leave_join();
-        break;
-      case way_up::stop::scope:
-        if ((way.scope().requests() & 1) != 0) return false;
-        way.leave_scope();
-        break;
-      case way_up::stop::task:
-        return false;
-    }
-  }
-}
-
-}  // namespace
-
 void cancel_scope::lock_slowly() noexcept { lock_bit_slowly(word_, scope_word::lock_bit); }
 
-std::uint32_t cancel_scope::requests() const noexcept {
-  std::uint32_t found = 0;
-  const cancel_scope* scope = this;
-  for (std::uint32_t bit = 1;; bit = std::rotl(bit, 1)) {
-    const scope_word seen = scope->look(std::memory_order_acquire);
-    if (seen.is_requested()) found |= bit;
-    if (!seen.is_nested()) return found;
-    scope = &static_cast<const nested_scope*>(scope)->parent();
-  }
+cancel_scope::request_numbers cancel_scope::last_requests() const noexcept {
+  if (!look().is_nested()) return {due(), 0};
+  const auto& nested = static_cast<const nested_scope&>(*this);
+  return {nested.from_task_.load(std::memory_order_relaxed),
+          std::max(nested.from_outer_.load(std::memory_order_relaxed),
+                   nested.own_.load(std::memory_order_relaxed))};
 }
 
-std::uint64_t cancel_scope::count_own_requests(counting which) const noexcept {
-  const scope_word seen = look(std::memory_order_acquire);
-  const bool all_are_settled = which == counting::all || !seen.is_requested();
-  return all_are_settled ? seen.request_count() : seen.request_count() - 1;
-}
-
-std::uint64_t cancel_scope::count_requests(counting which) const noexcept {
-  std::uint64_t count = 0;
-  const cancel_scope* scope = this;
-  for (;;) {
-    count += scope->count_own_requests(which);
-    if (!scope->look().is_nested()) return count;
-    scope = &static_cast<const nested_scope*>(scope)->parent();
-  }
-}
-
-/// Goes the way of deliver(). A request that stands is new to the coroutine, unless this is a child
-/// of a join with the mark.
-std::uint64_t cancel_scope::requests_known_to(std::coroutine_handle<> at) noexcept {
-  std::uint64_t count = 0;
-  for (way_up way(at, *this);;) {
-    switch (way.climb()) {
-      case way_up::stop::task:
-        return count + way.scope().count_own_requests(counting::settled);
-      case way_up::stop::scope:
-        count += way.scope().count_own_requests(counting::settled);
-        way.leave_scope();
-        break;
-      case way_up::stop::join: {
-        const counting known = detail::was_told(way) ? counting::all : counting::settled;
-        return count + way.scope().count_requests(known);
-      }
-    }
+void cancel_scope::forget_task_requests() noexcept {
+  if (!look().is_nested()) set_due(0);
+  for (scope_member* each = members_; each != nullptr; each = each->next_) {
+    if (&each->operations_ != &nested_scope::nested_operations) continue;
+    auto& nested = static_cast<nested_scope&>(*each);
+    const lock_guard<cancel_scope> guard(nested);
+    nested.from_task_.store(0, std::memory_order_release);
+    nested.update_due();
+    nested.forget_task_requests();
   }
 }
 
@@ -170,55 +67,28 @@ void cancel_scope::describe_members(wait_descriptions& into) const noexcept {
   }
 }
 
-bool cancel_scope::take_request() noexcept {
-  const lock_guard guard(*this);
-  const scope_word before = look();
-  change_to(before.delivered());
-  return before.is_requested();
-}
-
-/// Delivers requests from the inside out. The coroutine takes those of the scopes in which it alone
-/// runs. A request to a scope around a join concerns the other children as well. It stands until it
-/// is delivered to the join's parent. Until then it is delivered once to each child, whose mark is
-/// kept in its promise; so a child may await what it needs to clean up. A coroutine that a marked
-/// child created does not receive the same request again: hence the look at all marks above.
 cancel_scope::delivery cancel_scope::deliver(std::coroutine_handle<> at) noexcept {
-  delivery due = delivery::none;
-  for (way_up way(at, *this);;) {
-    switch (way.climb()) {
-      case way_up::stop::task:
-        return way.scope().take_request() ? delivery::from_task : due;
-      case way_up::stop::scope:
-        if (way.scope().take_request()) due = delivery::from_scope;
-        way.leave_scope();
-        break;
-      case way_up::stop::join:
-        if (way.scope().is_requested() && !detail::was_told(way)) {
-          way.coroutine().then().mark_told();
-          return way.scope().root().look().is_requested() ? delivery::from_task
-                                                          : delivery::from_scope;
-        }
-        return due;
-    }
+  if (due() == 0) return delivery::none;
+  const std::uint64_t told = told_to(at);
+  if (due() <= told) return delivery::none;
+  const lock_guard guard(*this);
+  if (due() <= told) return delivery::none;
+  set_told(at, due());
+  for (cancel_scope* each = this; each->look().is_nested();) {
+    auto& nested = static_cast<nested_scope&>(*each);
+    nested.note_delivery(told);
+    each = &nested.parent();
   }
+  return last_requests().to_task > told ? delivery::from_task : delivery::from_scope;
 }
 
 void cancel_scope::ask_again(std::coroutine_handle<> at) noexcept {
-  for (way_up way(at, *this);;) {
-    const way_up::stop reached = way.climb();
-    if (reached == way_up::stop::join) return way.coroutine().then().forget_told();
-    {
-      cancel_scope& scope = way.scope();
-      const lock_guard guard(scope);
-      scope.change_to(scope.look().undelivered());
-    }
-    if (reached == way_up::stop::task) return;
-    way.leave_scope();
-  }
+  const std::uint64_t last = due();
+  if (last != 0) set_told(at, std::min(told_to(at), last - 1));
 }
 
-void cancel_scope::throw_cancelled(delivery due) {
-  if (due != delivery::from_task) throw magpie::cancelled();
+void cancel_scope::throw_cancelled(delivery found) {
+  if (found != delivery::from_task) throw magpie::cancelled();
   throw magpie::cancelled(root().cancel_reason());
 }
 
@@ -234,25 +104,57 @@ bool cancel_scope::contains(const void* other) noexcept {
   return false;
 }
 
-void nested_scope::enter(std::coroutine_handle<> awaiting, end_function when_ended) noexcept {
+std::uint64_t nested_scope::enter(std::coroutine_handle<> awaiting,
+                                  end_function when_ended) noexcept {
   worker& here = worker::here();
   parent_ = static_cast<cancel_scope*>(here.context());
   awaiter_ = awaiting;
   when_ended_ = when_ended;
-  {
-    const lock_guard guard(*parent_);
-    parent_->link(*this);
-  }
   here.set_context(static_cast<cancel_scope*>(this));
+  const lock_guard guard(*parent_);
+  const lock_guard<cancel_scope> own_guard(*this);
+  parent_->link(*this);
+  const request_numbers before = parent_->last_requests();
+  from_task_.store(before.to_task, std::memory_order_relaxed);
+  from_outer_.store(before.to_scopes, std::memory_order_relaxed);
+  // A request that came before the beginning is news to the body.
+  if (has_own_request()) own_.store(next_request_number(), std::memory_order_release);
+  update_due();
+  return last_from_outside();
 }
 
 void nested_scope::leave() noexcept {
   worker::here().set_context(parent_);
-  const lock_guard guard(*parent_);
-  parent_->unlink(*this);
+  std::uint64_t told = told_;
+  {
+    const lock_guard guard(*parent_);
+    const lock_guard<cancel_scope> own_guard(*this);
+    take_over_requests();
+    parent_->unlink(*this);
+    // A request that was not delivered in here is news out there. Its number there may be less than
+    // that of another one, which was delivered in here.
+    if (last_from_outside() > told) told = std::min(told, parent_->due() - 1);
+  }
+  if (told_ != 0) set_told(awaiter_, told);
 }
 
-std::coroutine_handle<> end_body(nested_scope& scope) noexcept { return scope.body_ended(); }
+/// A number of the parent's that is not greater than the own one has been taken over: the own one
+/// was taken later.
+void nested_scope::take_over_requests() noexcept {
+  const request_numbers outside = parent_->last_requests();
+  if (from_task_.load(std::memory_order_relaxed) < outside.to_task) {
+    from_task_.store(next_request_number(), std::memory_order_release);
+  }
+  if (from_outer_.load(std::memory_order_relaxed) < outside.to_scopes) {
+    from_outer_.store(next_request_number(), std::memory_order_release);
+  }
+  update_due();
+}
+
+std::coroutine_handle<> end_body(nested_scope& scope, const failure_word& failure) noexcept {
+  if (failure.knows_told()) scope.note_told(failure.told());
+  return scope.body_ended();
+}
 
 void nested_scope::tell() noexcept {
   {
@@ -266,8 +168,9 @@ void nested_scope::tell() noexcept {
 }
 
 void nested_scope::tell_nested(scope_member& self, cancel_round& round) noexcept {
-  cancel_scope& scope = static_cast<nested_scope&>(self);
-  const lock_guard guard(scope);
+  auto& scope = static_cast<nested_scope&>(self);
+  const lock_guard<cancel_scope> guard(scope);
+  scope.take_over_requests();
   scope.tell_members(round);
 }
 

@@ -1,5 +1,8 @@
 #include <magpie/detail/handle_wait.hpp>
 
+#include <algorithm>
+#include <magpie/detail/branch.hpp>
+
 namespace magpie::detail {
 
 bool handle_wait::suspend_until_end(std::coroutine_handle<> suspended) noexcept {
@@ -24,7 +27,7 @@ void handle_wait::pass_on(scope_member& self, cancel_round& round) noexcept {
   switch (wait.awaited_.try_pass_on(round)) {
     case task_state_base::passing::passed_on:
       wait.passed_round_ = round.number();
-      wait.passed_on_ = wait.scope->requests();
+      wait.passed_on_ = wait.scope->due();
       break;
     case task_state_base::passing::lock_not_free:
       round.come_again();
@@ -39,16 +42,16 @@ void handle_wait::break_ring() noexcept {
   if (awaited_.remove_waiter(*this)) submit_withdrawn();
 }
 
-/// The outcome of the awaited task answers a request that was forwarded to it. No round finds this
-/// wait once it has left the scope.
+/// The outcome of the awaited task answers the requests that were forwarded to it. No round finds
+/// this wait once it has left the scope.
 void handle_wait::resume_from_wait() {
   if (!is_in_scope()) return resume();
-  const std::uint32_t requests = leave_scope();
-  if (requests == 0) [[likely]]
-    return;
-  const cancel_scope::delivery due = scope->deliver(coroutine);
-  const bool is_answered = (requests & ~passed_on_) == 0;
-  if (due != cancel_scope::delivery::none && !is_answered) scope->throw_cancelled(due);
+  const std::uint64_t due = leave_scope();
+  if (due <= passed_on_) {
+    if (due != 0) set_told(coroutine, std::max(told_to(coroutine), due));
+  } else {
+    scope->deliver_or_pass(coroutine);
+  }
 }
 
 }  // namespace magpie::detail

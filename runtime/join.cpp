@@ -8,7 +8,7 @@ namespace {
 
 /// Continues with the parent, without a failure: the topmost join has noted it already.
 std::coroutine_handle<> go_on(const continuation& parent) noexcept {
-  std::exception_ptr none;
+  failure_word none;
   return proceed(parent, none);
 }
 
@@ -51,10 +51,10 @@ std::coroutine_handle<> join::last_strand_ended() noexcept {
   return go_on(parent);
 }
 
-void join::note_failure(std::exception_ptr& failure) noexcept {
+void join::note_failure(failure_word& failure) noexcept {
   join* topmost = this;
   while (join* const above = topmost->parent_.target_join()) topmost = above;
-  std::exception_ptr* none = nullptr;
+  failure_word* none = nullptr;
   topmost->first_failure_.compare_exchange_strong(none, &failure, std::memory_order_relaxed);
 }
 

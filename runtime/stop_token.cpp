@@ -5,7 +5,6 @@
 namespace magpie::detail {
 
 bool stop_member::begin(std::coroutine_handle<> awaiting) noexcept {
-  requests_before_ = this_scope(worker::here()).requests_so_far();
   if (!lock_to_wait(awaiting)) return false;
   enter_scope();
   scope->unlock();
@@ -21,12 +20,10 @@ void stop_member::end() {
 constexpr leaf_wait::operations stop_member::stop_operations{
     &stop, [](const scope_member&, wait_descriptions&) noexcept {}};
 
-/// The request may have been delivered to the body by now, so that it is not pending any more.
 void stop_member::stop(scope_member& self, cancel_round& round) noexcept {
   auto& member = static_cast<stop_member&>(self);
   member.scope->assume_locked();
-  const bool is_new = member.is_news() || member.scope->requests_so_far() > member.requests_before_;
-  if (member.is_stopped_ || !is_new) return;
+  if (member.is_stopped_ || !member.is_news()) return;
   member.is_stopped_ = true;
   round.call_later(member.request_);
 }
@@ -46,8 +43,6 @@ std::coroutine_handle<> stoppable_scope::go_on(nested_scope& self) noexcept {
   return ended.awaiter();
 }
 
-void stoppable_scope::absorb_requests() noexcept {
-  if (parent().is_requested()) static_cast<void>(parent().deliver(awaiter()));
-}
+void stoppable_scope::absorb_requests() noexcept { static_cast<void>(parent().deliver(awaiter())); }
 
 }  // namespace magpie::detail

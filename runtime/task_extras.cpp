@@ -21,24 +21,23 @@ done_callback_id task_state_base::add_done_callback(done_callback callback) {
 }
 
 std::size_t task_state_base::remove_done_callback(done_callback_id id) {
-  task_extras* const existing = extras_.load(std::memory_order_acquire);
+  task_extras* const existing = existing_extras();
   return existing != nullptr ? existing->callbacks.remove(id) : 0;
 }
 
 task_extras& task_state_base::extras() {
-  task_extras* existing = extras_.load(std::memory_order_acquire);
-  if (existing != nullptr) return *existing;
-  auto made = std::make_unique<task_extras>(*this);
+  if (task_extras* const existing = existing_extras()) return *existing;
+  auto made = std::make_unique<task_extras>(*this, 0);
   const lock_guard guard(*this);
-  existing = extras_.load(std::memory_order_relaxed);
-  if (existing != nullptr) return *existing;
+  if (task_extras* const existing = existing_extras()) return *existing;
+  made->name.number = number();
   if (look().has_ended()) static_cast<void>(made->callbacks.task_ended());
-  extras_.store(made.get(), std::memory_order_release);
+  set_extras(made.get());
   return *made.release();
 }
 
 shared_locals task_state_base::locals() noexcept {
-  task_extras* const existing = extras_.load(std::memory_order_acquire);
+  task_extras* const existing = existing_extras();
   if (existing == nullptr) [[likely]]
     return nullptr;
   const lock_guard guard(*this);
@@ -56,7 +55,7 @@ bool task_state_base::exchange_locals(const shared_locals& expected, const share
 }
 
 void task_state_base::drop_locals() noexcept {
-  task_extras* const existing = extras_.load(std::memory_order_acquire);
+  task_extras* const existing = existing_extras();
   if (existing == nullptr) [[likely]]
     return;
   shared_locals dropped;  // destroyed after the lock is released: the values are a user's

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <magpie/detail/task_name.hpp>
 #include <memory>
 #include <string>
 
@@ -9,9 +11,11 @@ namespace magpie::detail {
 
 /// What only few tasks need.
 struct task_extras {
-  explicit task_extras(task_state_base& owner) noexcept : callbacks(owner) {}
+  task_extras(task_state_base& owner, std::uint64_t number) noexcept
+      : name(number), callbacks(owner) {}
 
   // Guarded by the task's lock.
+  task_name name;
   std::shared_ptr<const std::string> reason;  // of the last request to cancel
   shared_locals locals;                       // null for none
 

@@ -4,10 +4,8 @@
 
 namespace magpie::detail {
 
-namespace {
-
-/// Returns a number that is unique in the process. A thread takes a block of numbers at a time, so
-/// that spawning threads do not meet at one counter.
+/// A thread takes a block of numbers at a time, so that spawning threads do not meet at one
+/// counter.
 std::uint64_t next_task_number() noexcept {
   constexpr std::uint64_t block = 256;
   static std::atomic<std::uint64_t> next_block{1};
@@ -20,25 +18,6 @@ std::uint64_t next_task_number() noexcept {
   return next++;
 }
 
-}  // namespace
-
-using shared_text = std::shared_ptr<const std::string>;
-
-task_name::task_name(std::string_view given)
-    : word_(reinterpret_cast<std::uintptr_t>(
-          new shared_text(std::make_shared<const std::string>(given)))) {}
-
-void task_name::take_number() noexcept { word_ = next_task_number() << 1 | is_number; }
-
-void task_name::drop_string() noexcept { delete reinterpret_cast<shared_text*>(word_); }
-
-task_name::reading task_name::read() const noexcept {
-  if ((word_ & is_number) != 0) return {nullptr, word_ >> 1};
-  return {*reinterpret_cast<const shared_text*>(word_), 0};
-}
-
-std::string task_name::reading::text() const {
-  return given ? *given : "Task-" + std::to_string(number);
-}
+std::string task_name::text() const { return given ? *given : "Task-" + std::to_string(number); }
 
 }  // namespace magpie::detail

@@ -35,7 +35,7 @@ task_state_base::~task_state_base() {
   } else if (!seen.has_ended()) {
     frame_.destroy();  // it was never launched
   }
-  delete extras_.load(std::memory_order_relaxed);
+  delete existing_extras();
 }
 
 task_state_base* task_state_base::try_visit(slot& found) noexcept {
@@ -51,9 +51,9 @@ runtime_core* task_state_base::home() const noexcept {
 void task_state_base::prepare(runtime_core& core, const spawn_options& options) {
   home_.store(reinterpret_cast<std::uintptr_t>(&core), std::memory_order_relaxed);
   if (options.name.empty()) {
-    name_.take_number();
+    number_or_extras_.store(next_task_number() << 1 | is_number, std::memory_order_relaxed);
   } else {
-    task_name(options.name).swap(name_);
+    extras().name = task_name(options.name);
   }
   if (shared_locals inherited = current_locals()) [[unlikely]] {
     extras().locals = std::move(inherited);
@@ -76,8 +76,9 @@ void task_state_base::launch(runtime_core& core, const spawn_options& options) {
 
 void task_state_base::run_first(job& self, worker& here) noexcept {
   auto& state = static_cast<task_state_base&>(self);
-  if (state.is_requested()) [[unlikely]] {
-    std::exception_ptr failure = std::make_exception_ptr(magpie::cancelled(state.cancel_reason()));
+  if (state.due() != 0) [[unlikely]] {
+    failure_word failure;
+    failure.set_failure(std::make_exception_ptr(magpie::cancelled(state.cancel_reason())));
     end_task(state, failure);
     return;
   }
@@ -122,13 +123,14 @@ bool task_state_base::pass_on(task_state_base& origin,
 
 /// The task has not ended.
 void task_state_base::ask_to_end(cancel_round& round) noexcept {
-  change_to(look().with_request());
+  change_to(look().with_one_request_more());
+  set_due(next_request_number());
   // Without memory a forwarded reason is dropped. For the task's own request cancel() has made
   // room.
-  task_extras* existing = extras_.load(std::memory_order_relaxed);
+  task_extras* existing = existing_extras();
   if (round.reason() && existing == nullptr) {
-    existing = new (std::nothrow) task_extras(*this);
-    extras_.store(existing, std::memory_order_release);
+    existing = new (std::nothrow) task_extras(*this, number());
+    if (existing != nullptr) set_extras(existing);
   }
   if (existing != nullptr) existing->reason = round.reason();
   round.add(*this);
@@ -147,11 +149,12 @@ unsigned task_state_base::uncancel() noexcept {
   const scope_word before = look();
   if (before.request_count() == 0 || before.has_ended()) return cancelling();
   change_to(before.with_one_request_less());
+  if (cancelling() == 0) forget_task_requests();
   return cancelling();
 }
 
 std::shared_ptr<const std::string> task_state_base::cancel_reason() noexcept {
-  task_extras* const existing = extras_.load(std::memory_order_acquire);
+  task_extras* const existing = existing_extras();
   if (existing == nullptr) return nullptr;
   const lock_guard guard(*this);
   return existing->reason;
@@ -176,24 +179,27 @@ bool task_state_base::wait(time_point deadline) noexcept {
   return true;
 }
 
-void end_task(task_state_base& state, std::exception_ptr& failure) noexcept {
+void end_task(task_state_base& state, failure_word& ended) noexcept {
   worker& here = worker::here();
   here.set_context(nullptr);
-  if (!failure && state.is_requested()) [[unlikely]] {
+  const std::uint64_t told = ended.knows_told() ? ended.told() : 0;
+  std::exception_ptr failure = ended.take_failure();
+  if (!failure && state.due() > told) [[unlikely]] {
     failure = std::make_exception_ptr(cancelled(state.cancel_reason()));
   }
   std::exception_ptr outcome = state.operations_.end(state, failure);
   state.drop_locals();
-  state.finish(std::move(outcome), here);
+  state.finish(std::move(outcome), told, here);
 }
 
 /// Publishes the end. The result is stored and the frame is gone. Nothing of this object may be
 /// touched after its references have gone down.
-void task_state_base::finish(std::exception_ptr failure, worker& here) noexcept {
+void task_state_base::finish(std::exception_ptr failure, std::uint64_t told,
+                             worker& here) noexcept {
   runtime_core& core = *home();
   home_.store(core.identity.word(), std::memory_order_release);
   lock();
-  if (look().is_requested() && !failure) [[unlikely]] {
+  if (due() > told && !failure) [[unlikely]] {
     // A request has come since end_task() looked. cancel() has promised that the task will be
     // cancelled.
     unlock();
@@ -205,7 +211,7 @@ void task_state_base::finish(std::exception_ptr failure, worker& here) noexcept 
     how = is_cancellation(failure) ? scope_word::outcome::cancelled : scope_word::outcome::failure;
     ::new (&failure_) std::exception_ptr(std::move(failure));
   }
-  task_extras* const extras = extras_.load(std::memory_order_relaxed);
+  task_extras* const extras = existing_extras();
   unlock_with(look().ended_with(how));
   waiter* waiting = nullptr;
   {
@@ -263,10 +269,11 @@ std::string task_state_base::name() const {
   return read_name().text();
 }
 
-task_name::reading task_state_base::read_name() const noexcept {
+task_name task_state_base::read_name() const noexcept {
   auto& self = const_cast<task_state_base&>(*this);
   const lock_guard guard(self);
-  return self.name_.read();
+  const task_extras* const existing = existing_extras();
+  return existing != nullptr ? existing->name : task_name(self.number());
 }
 
 std::string task_state_base::name_for_report() const noexcept try {
@@ -278,8 +285,9 @@ std::string task_state_base::name_for_report() const noexcept try {
 void task_state_base::set_name(std::string_view name) {
   forked_process::check();
   task_name replacement(name);  // destroyed after the lock is released, with the old name
+  task_extras& all = extras();
   const lock_guard guard(*this);
-  name_.swap(replacement);
+  std::swap(all.name, replacement);
 }
 
 std::string task_state_base::waiting_for() {

@@ -96,9 +96,7 @@ detail::job* timeout_scope::run_out() noexcept {
 
 namespace detail {
 
-std::uint64_t requests_to_this_task() noexcept {
-  return this_scope(worker::here()).requests_so_far();
-}
+std::uint64_t last_request_here() noexcept { return this_scope(worker::here()).due(); }
 
 }  // namespace detail
 

@@ -8,8 +8,6 @@ void requeue_awaiter::await_suspend(task_coroutine suspended) {
   here.make_ready(resumption_);
 }
 
-void requeue_awaiter::await_resume() {
-  if (resumption_.scope->is_requested()) resumption_.scope->deliver_or_pass(resumption_.coroutine);
-}
+void requeue_awaiter::await_resume() { resumption_.scope->deliver_or_pass(resumption_.coroutine); }
 
 }  // namespace magpie::detail

@@ -53,7 +53,7 @@ inline worker& gathering_worker(bool all_valid) {
 /// Called from await_suspend. A cancelled parent starts no children.
 inline void check_before_children(const worker& here, std::coroutine_handle<> parent) {
   cancel_scope& scope = this_scope(here);
-  if (scope.is_requested()) [[unlikely]]
+  if (scope.due() != 0) [[unlikely]]
     scope.deliver_or_pass(parent);
 }
 
@@ -62,7 +62,7 @@ inline void check_before_children(const worker& here, std::coroutine_handle<> pa
 template <failures Are>
 void rethrow_for_parent(const join& ended) {
   cancel_scope& scope = ended.scope();
-  if (scope.is_requested()) [[unlikely]]
+  if (scope.due() != 0) [[unlikely]]
     scope.deliver_or_pass(ended.parent().awaiter());
   if constexpr (Are == failures::thrown) ended.rethrow_first_failure();
 }

@@ -3,6 +3,7 @@
 #include <exception>
 #include <functional>
 #include <magpie/detail/abort_scope.hpp>
+#include <magpie/detail/ask_again.hpp>
 #include <magpie/detail/child_tasks.hpp>
 #include <magpie/detail/result_slot.hpp>
 #include <magpie/detail/task_state.hpp>
@@ -78,6 +79,7 @@ class ending_group {
       body_scope().rethrow_unless_to_blame();
     } catch (const cancelled&) {
       cancellation_ = std::current_exception();
+      has_request_ = body_scope().was_asked_from_outside();
     }
     children().abort();
   }
@@ -87,18 +89,19 @@ class ending_group {
   }
   void join_was_cancelled() noexcept {
     cancellation_ = std::current_exception();
+    has_request_ = true;
     children().abort();
   }
 
-  /// Called after the join. Errors come before a cancellation, which is then delivered again at the
-  /// task's next suspension.
+  /// Called after the join. Errors come before a cancellation.
+  void collect_errors() {
+    errors_ = children().take_failures();
+    if (body_failure_ && !children().is_refusal(body_failure_)) errors_.push_back(body_failure_);
+  }
+  /// Returns whether rethrow() will throw something else than the request that the task has got.
+  [[nodiscard]] bool hides_request() const noexcept { return has_request_ && !errors_.empty(); }
   void rethrow() {
-    std::vector<std::exception_ptr> errors = children().take_failures();
-    if (body_failure_ && !children().is_refusal(body_failure_)) errors.push_back(body_failure_);
-    if (!errors.empty()) {
-      if (cancellation_) body_scope().ask_again();
-      throw exception_group(std::move(errors));
-    }
+    if (!errors_.empty()) throw exception_group(std::move(errors_));
     if (cancellation_) std::rethrow_exception(cancellation_);
   }
 
@@ -108,6 +111,8 @@ class ending_group {
   task_group group_;
   std::exception_ptr body_failure_;
   std::exception_ptr cancellation_;  // `cancelled`, unless the group's own abort caused it
+  bool has_request_ = false;         // cancellation_ is for a request to the task
+  std::vector<std::exception_ptr> errors_;
 };
 
 template <class Body>
@@ -192,6 +197,8 @@ template <class Body>
       ending.join_was_cancelled();
     }
   }
+  ending.collect_errors();
+  if (ending.hides_request()) co_await detail::ask_again();
   ending.rethrow();
   if constexpr (std::is_reference_v<result>) {
     co_return *value.get();

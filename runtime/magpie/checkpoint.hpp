@@ -8,13 +8,22 @@ namespace detail {
 
 class checkpoint_awaiter : public requeue_awaiter {
  public:
-  [[nodiscard]] bool await_ready() const {
+  [[nodiscard]] bool await_ready() {
     worker& here = this_worker("checkpoint() to be awaited in a task on a runtime");
-    return !this_scope(here).is_requested() && !here.has_others_waiting();
+    others_wait_ = here.has_others_waiting();
+    return this_scope(here).due() == 0 && !others_wait_;
+  }
+  [[nodiscard]] bool await_suspend(task_coroutine suspended) {
+    this_scope(worker::here()).deliver_or_pass(suspended);
+    if (others_wait_) requeue_awaiter::await_suspend(suspended);
+    return others_wait_;
   }
   void await_resume() {
     if (has_suspended()) requeue_awaiter::await_resume();
   }
+
+ private:
+  bool others_wait_ = false;
 };
 
 }  // namespace detail

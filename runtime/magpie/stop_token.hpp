@@ -51,7 +51,6 @@ class stop_member : private leaf_wait {
   static const operations stop_operations;
 
   const std::shared_ptr<stop_request> request_;
-  std::uint64_t requests_before_ = 0;  // requests in and around the scope when the body began
   bool is_stopped_ MAGPIE_GUARDED_BY(*scope) = false;
 };
 

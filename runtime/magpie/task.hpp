@@ -3,6 +3,7 @@
 #include <coroutine>
 #include <cstddef>
 #include <exception>
+#include <magpie/detail/failure_word.hpp>
 #include <magpie/detail/frame_pool.hpp>
 #include <magpie/detail/misuse.hpp>
 #include <magpie/detail/proceed.hpp>
@@ -57,29 +58,38 @@ class promise_base {
 
   [[nodiscard]] final_awaiter final_suspend() const noexcept { return {}; }
 
-  void unhandled_exception() noexcept { failure_ = std::current_exception(); }
+  void unhandled_exception() noexcept {
+    if (!failure_.is_empty()) [[unlikely]]
+      hand_on_told();
+    failure_.set_failure(std::current_exception());
+  }
 
   /// Called once, before the task starts.
   void set_continuation(continuation then) noexcept { then_ = then; }
   [[nodiscard]] continuation& then() noexcept { return then_; }
 
-  /// Throws the failure, if there is one. Only after the end. Moves the exception out of the frame,
-  /// because it has only one consumer.
+  /// Throws the failure, if there is one. Only after the end, for the one that awaits the
+  /// coroutine. Moves the exception out of the frame, because it has only one consumer.
   void rethrow_failure() {
-    if (failure_) [[unlikely]]
-      std::rethrow_exception(std::exchange(failure_, nullptr));
+    if (!failure_.is_empty()) [[unlikely]]
+      rethrow_failure_slowly();
   }
   /// Returns the failure without throwing it; null after a success.
-  [[nodiscard]] std::exception_ptr take_failure() noexcept {
-    return std::exchange(failure_, nullptr);
-  }
+  [[nodiscard]] std::exception_ptr take_failure() noexcept { return failure_.take_failure(); }
+
+  /// Until the coroutine has ended: what its branch has been told. See branch.hpp.
+  [[nodiscard]] failure_word& told_word() noexcept { return failure_; }
 
  protected:
   ~promise_base() = default;
 
  private:
+  /// Tells what awaits this coroutine which requests have been delivered to it.
+  [[gnu::cold]] void hand_on_told() noexcept;
+  [[gnu::cold]] void rethrow_failure_slowly();
+
   continuation then_;
-  std::exception_ptr failure_;
+  failure_word failure_;
 };
 
 template <class T>

@@ -6,6 +6,7 @@
 #include <magpie/clock.hpp>
 #include <magpie/detail/abort_scope.hpp>
 #include <magpie/detail/awaited_body.hpp>
+#include <magpie/detail/branch.hpp>
 #include <magpie/detail/cancel_scope.hpp>
 #include <magpie/detail/resumption.hpp>
 #include <magpie/detail/task_coroutine.hpp>
@@ -108,7 +109,7 @@ class timeout_awaiter final : private timeout_scope {
     try {
       body_.rethrow_failure();
     } catch (const cancelled&) {
-      rethrow_unless_to_blame();
+      if (is_cancelled_from_outside()) throw;
       throw timeout_error();
     }
   }
@@ -130,22 +131,39 @@ task<T> await_end(task_handle<T> awaited) {
   co_return co_await std::move(awaited);
 }
 
-/// Returns the number of cancel requests to the calling task and to the scopes in it around the
-/// caller.
-[[nodiscard]] std::uint64_t requests_to_this_task() noexcept;
+/// Returns the number of the last cancel request to the calling task, or to a scope in it around
+/// the caller; 0 for none.
+[[nodiscard]] std::uint64_t last_request_here() noexcept;
+
+/// Awaited, tells whether a request waits to be delivered to the caller.
+class request_pending {
+ public:
+  [[nodiscard]] bool await_ready() const noexcept { return this_scope(worker::here()).due() == 0; }
+  [[nodiscard]] bool await_suspend(task_coroutine caller) noexcept {
+    is_pending_ = this_scope(worker::here()).due() > told_to(caller);
+    return false;
+  }
+  [[nodiscard]] bool await_resume() const noexcept { return is_pending_; }
+
+ private:
+  bool is_pending_ = false;
+};
 
 template <class T>
 task<T> wait_for_end(task_handle<T> awaited, time_point deadline) {
-  // Without any time, a timeout would end the wait before the wait reaches the task. So this
-  // cancels the task and awaits it in a scope that is no timeout.
   if (awaited.done()) co_return co_await std::move(awaited);
-  if (deadline == long_ago && awaited.cancel()) {
+  // Without any time, a timeout would end the wait before the wait reaches the task. So this
+  // cancels the task and awaits it in a scope that is no timeout. A request that came before has
+  // precedence: the wait forwards it.
+  const bool without_time = deadline == long_ago;
+  if (without_time && co_await request_pending()) co_return co_await std::move(awaited);
+  if (without_time && awaited.cancel()) {
     abort_scope around;
     try {
       body_in_scope<T> ending(around, await_end(std::move(awaited)));
       co_return co_await ending;
     } catch (const cancelled&) {
-      around.rethrow_if_asked_from_outside();
+      if (around.was_asked_from_outside()) throw;
       throw timeout_error();
     }
   }

@@ -15,6 +15,7 @@
 #include "runtime/cancel_scope.cpp"
 #undef static
 #include "runtime/abort_scope.cpp"
+#include "runtime/branch.cpp"
 #include "runtime/join.cpp"
 #include "runtime/leaf_wait.cpp"
 #include "runtime/sleep.cpp"
@@ -42,7 +43,14 @@ class cancel_program_base : public program {
  public:
   static inline cancel_program_base* running = nullptr;
 
-  virtual void task_ended(std::exception_ptr& failure) = 0;
+  virtual void task_ended(const detail::failure_word& ended) = 0;
+
+  [[nodiscard]] std::uint64_t next_request_number() {
+    return last_number_.fetch_add(1, std::memory_order_relaxed) + 1;
+  }
+
+ private:
+  atomic<std::uint64_t> last_number_{0};
 };
 
 /// Thread 0 is a worker, on which a task runs that is Derived's body(). The others do what it is
@@ -70,16 +78,17 @@ class cancel_program : public cancel_program_base {
     RL_ASSERT(has_ended_ && core_.jobs.take() == nullptr && core_.jobs.is_idle());
     // Each request is told or found at the end; several may be told as one.
     const int seen = told_ + (is_left_ ? 1 : 0);
-    RL_ASSERT(seen <= accepted_ && (accepted_ == 0 || seen > 0));
+    RL_ASSERT(seen <= accepted_ + ended_early_ && (accepted_ == 0 || seen > 0));
+    RL_ASSERT(told_ <= accepted_);
     static_cast<Derived&>(*this).check();
     RL_ASSERT(detail::frames::are_gone());
   }
 
-  void task_ended(std::exception_ptr& failure) final {
-    RL_ASSERT(failure == nullptr);
-    failure = nullptr;
+  void task_ended(const detail::failure_word& ended) final {
+    RL_ASSERT(!ended.has_failure());
+    const std::uint64_t told = ended.knows_told() ? ended.told() : 0;
     frame_.destroy();
-    is_left_ = state_.finish();
+    is_left_ = state_.finish(told);
     has_ended_ = true;
     core_.jobs.something_armed.set();
   }
@@ -105,7 +114,9 @@ class cancel_program : public cancel_program_base {
     try {
       co_await with_timeout(limit, body);
     } catch (const cancelled&) {
+      // Perhaps that of the timeout, and the request is still to come.
       was_told = true;
+      ended_early_ += 1;
     } catch (const timeout_error&) {
       is_over = true;
     }
@@ -181,6 +192,7 @@ class cancel_program : public cancel_program_base {
   int told_ = 0;
   int slept_ = 0;
   int timeouts_ = 0;
+  int ended_early_ = 0;
   int accepted_ = 0;
 };
 
@@ -304,8 +316,11 @@ time_point now() noexcept { return time_point{} + std::chrono::hours(1); }
 
 namespace detail {
 
-void end_task(task_state_base&, std::exception_ptr& failure) noexcept {
-  model::cancel_program_base::running->task_ended(failure);
+void end_task(task_state_base&, failure_word& ended) noexcept {
+  model::cancel_program_base::running->task_ended(ended);
+}
+std::uint64_t next_request_number() noexcept {
+  return model::cancel_program_base::running->next_request_number();
 }
 void throw_invalid_state(const char* expected) { throw invalid_state(expected); }
 void wait_descriptions::add(const wait_description&) noexcept { std::abort(); }

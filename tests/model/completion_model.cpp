@@ -19,6 +19,7 @@
 #define static
 #include "runtime/cancel_scope.cpp"
 #undef static
+#include "runtime/branch.cpp"
 #include "runtime/errors.cpp"
 #include "runtime/join.cpp"
 #include "runtime/task_extras.cpp"
@@ -43,6 +44,9 @@ enum class other {
   leaves          // nothing
 };
 
+/// Of the execution that runs.
+inline atomic<std::uint64_t>* last_request_number = nullptr;
+
 /// The result of the task: whoever takes it, or disposes of it, has to be behind what was done
 /// before.
 class outcome_mark {
@@ -65,6 +69,8 @@ template <other... others>
 class completion_program : public program {
  public:
   static constexpr unsigned threads = 1 + sizeof...(others);
+
+  completion_program() { last_request_number = &last_number_; }
 
   void before() final {
     auto made = body(payload_);
@@ -165,6 +171,7 @@ class completion_program : public program {
     RL_ASSERT(sizeof...(others) > 1 || reason == "why");
   }
 
+  atomic<std::uint64_t> last_number_{0};
   detail::runtime_core core_;
   detail::worker here_{0, &core_.jobs, detail::worker::manner::calm};
   plain<int> payload_;
@@ -185,6 +192,10 @@ time_point now() noexcept { return time_point{} + std::chrono::hours(1); }
 namespace detail {
 
 shared_locals current_locals() noexcept { return {}; }
+
+std::uint64_t next_request_number() noexcept {
+  return model::last_request_number->fetch_add(1, std::memory_order_relaxed) + 1;
+}
 
 // Nobody adds a callback.
 void done_callbacks::add(done_callback_id, done_callback) { std::abort(); }

@@ -329,11 +329,14 @@ class one_after_the_other : public join_program<one_after_the_other<workers>, wo
 
 namespace magpie::detail {
 
-void end_task(task_state_base&, std::exception_ptr& failure) noexcept {
-  RL_ASSERT(failure == nullptr);
+void end_task(task_state_base&, failure_word& failure) noexcept {
+  RL_ASSERT(failure.is_empty());
   model::join_program_base::running->has_ended = true;
 }
-std::coroutine_handle<> end_body(nested_scope&) noexcept { std::abort(); }
+std::coroutine_handle<> end_body(nested_scope&, const failure_word&) noexcept { std::abort(); }
+// Nobody makes a request, so nobody has been told of one.
+void promise_base::hand_on_told() noexcept { std::abort(); }
+void promise_base::rethrow_failure_slowly() { std::abort(); }
 void throw_invalid_state(const char*) { std::abort(); }
 
 }  // namespace magpie::detail

@@ -799,13 +799,13 @@ MUTANTS = [
     join("join: the last failure counts",
          "compare_exchange_strong(none, &failure, std::memory_order_relaxed)",
          "store(&failure, std::memory_order_relaxed)",
-         "  std::exception_ptr* none = nullptr;\n",
+         "  failure_word* none = nullptr;\n",
          ""),
     join("join: a failure stays in the join below",
          "  while (join* const above = topmost->parent_.target_join()) topmost = above;\n",
          ""),
     join("join: a failure is not noted",
-         "    if (failure) [[unlikely]]\n      target.note_failure(failure);\n",
+         "    if (failure.has_failure()) [[unlikely]]\n      target.note_failure(failure);\n",
          "",
          file="runtime/magpie/detail/proceed.hpp"),
     # The registry.
@@ -930,12 +930,12 @@ MUTANTS = [
              ""),
     # Waits, requests and timeouts.
     cancel("cancel: a wait begins without a look for requests",
-           "    if (now == told) [[likely]] {",
-           "    if (now == told || now != 0) {"),
+           "    if (seen_ == delivered) [[likely]]",
+           "    if (seen_ == delivered || seen_ != 0)"),
     cancel("cancel: a wait looks for requests before it has the lock",
            "    scope->lock();\n"
-           "    const std::uint32_t now = scope->requests();\n",
-           "    const std::uint32_t now = scope->requests();\n"
+           "    seen_ = scope->due();\n",
+           "    seen_ = scope->due();\n"
            "    scope->lock();\n"),
     cancel("cancel: a wait that is not to begin keeps the lock",
            "    scope->unlock();\n"
@@ -988,9 +988,9 @@ MUTANTS = [
            "wait.is_news() && (wait.withdraw() || true)",
            file="runtime/magpie/detail/leaf_wait.hpp"),
     cancel("cancel: a wait does not leave its scope",
-           "    leave_locked_scope();\n"
-           "    return scope->requests();\n",
-           "    return scope->requests();\n"),
+           "  leave_locked_scope();\n"
+           "  return scope->due();\n",
+           "  return scope->due();\n"),
     cancel("cancel: a wait is submitted before it has left its scope",
            "  leave_locked_scope();\n"
            "  home().wake(*this);\n",
@@ -1005,27 +1005,46 @@ MUTANTS = [
     cancel("cancel: a withdrawn wait takes itself for one that is over",
            "  withdrawn_ = true;\n",
            "",
-           "  if (leave_scope() == 0 && !withdrawn_) [[likely]]\n"
+           "  if (leave_scope() == seen_ && !withdrawn_) [[likely]]\n"
            "    return;\n",
            "  static_cast<void>(leave_scope());\n"
            "  if (!withdrawn_) return;\n"),
-    cancel("cancel: a delivery leaves the request",
-           "  change_to(before.delivered());\n",
+    cancel("cancel: a delivery is not noted",
+           "  set_told(at, due());\n",
            "",
            file="runtime/cancel_scope.cpp"),
-    cancel("cancel: a delivery takes the request without the lock",
-           "  const lock_guard guard(*this);\n"
-           "  const scope_word before",
-           "  const scope_word before",
+    cancel("cancel: a delivery looks at the scope alone",
+           "  return last_requests().to_task > told ? delivery::from_task : delivery::from_scope;\n",
+           "  return delivery::from_scope;\n",
            file="runtime/cancel_scope.cpp"),
-    cancel("cancel: a delivery stops at the first scope",
-           "        way.leave_scope();\n"
-           "        break;\n"
-           "      case way_up::stop::join:\n"
-           "        if (way.scope().is_requested()",
-           "        return due;\n"
-           "      case way_up::stop::join:\n"
-           "        if (way.scope().is_requested()",
+    cancel("cancel: a coroutine that throws does not hand on what it has been told",
+           "    set_told(then_.awaiter(), failure_.told());\n",
+           "",
+           file="runtime/branch.cpp"),
+    cancel("cancel: a body that throws does not hand on what it has been told",
+           "    then_.ended_scope().note_told(failure_.told());\n",
+           "",
+           file="runtime/branch.cpp"),
+    cancel("cancel: what a body has been told does not hold outside",
+           "  if (told_ != 0) set_told(awaiter_, told);\n",
+           "",
+           file="runtime/cancel_scope.cpp"),
+    cancel("cancel: what a body has been told holds outside whatever comes",
+           "    if (last_from_outside() > told) told = std::min(told, parent_->due() - 1);\n",
+           "",
+           file="runtime/cancel_scope.cpp"),
+    cancel("cancel: a body that ends leaves what is on its way to it",
+           "    take_over_requests();\n"
+           "    parent_->unlink",
+           "    parent_->unlink",
+           file="runtime/cancel_scope.cpp"),
+    cancel("cancel: a request is handed down under its old number",
+           "    from_task_.store(next_request_number(), std::memory_order_release);\n",
+           "    from_task_.store(outside.to_task, std::memory_order_release);\n",
+           file="runtime/cancel_scope.cpp"),
+    cancel("cancel: a request is not handed down",
+           "  scope.take_over_requests();\n",
+           "",
            file="runtime/cancel_scope.cpp"),
     cancel("cancel: a scope within is not told",
            "  scope.tell_members(round);\n"
@@ -1037,24 +1056,26 @@ MUTANTS = [
            "void nested",
            file="runtime/cancel_scope.cpp"),
     cancel("cancel: a scope within is told without its lock",
-           "  const lock_guard guard(scope);\n"
-           "  scope.tell",
-           "  scope.tell",
+           "  const lock_guard<cancel_scope> guard(scope);\n"
+           "  scope.take_over_requests();\n",
+           "  scope.take_over_requests();\n",
            file="runtime/cancel_scope.cpp"),
     cancel("cancel: a scope within does not enter the one around it",
-           "    parent_->link(*this);\n",
+           "  parent_->link(*this);\n",
            "",
-           "  parent_->unlink(*this);\n",
+           "    parent_->unlink(*this);\n",
            "",
            file="runtime/cancel_scope.cpp"),
     cancel("cancel: a scope within does not leave the one around it",
-           "  parent_->unlink(*this);\n",
+           "    parent_->unlink(*this);\n",
            "",
            file="runtime/cancel_scope.cpp"),
     cancel("cancel: a scope within leaves without the lock",
-           "  const lock_guard guard(*parent_);\n"
-           "  parent_->unlink",
-           "  parent_->unlink",
+           "    const lock_guard guard(*parent_);\n"
+           "    const lock_guard<cancel_scope> own_guard(*this);\n"
+           "    take_over",
+           "    const lock_guard<cancel_scope> own_guard(*this);\n"
+           "    take_over",
            file="runtime/cancel_scope.cpp"),
     cancel("cancel: a round does not tell its tasks",
            "    tell_all(*task);\n",
@@ -1138,28 +1159,29 @@ MUTANTS = [
            "    detail::worker::here().home().arm(*this, own_deadline());\n"
            "    is_armed_ = true;\n",
            file="runtime/timeout.cpp"),
-    cancel("cancel: what stands when a timeout begins is taken for delivered",
-           "requests_known_to(awaiting)",
-           "requests_so_far()",
-           file="runtime/abort_scope.cpp"),
-    cancel("cancel: a timeout that begins counts first and looks what stands then",
-           "  requests_before_ = parent().requests_known_to(awaiting);\n",
-           "  requests_before_ = parent().requests_so_far();\n"
-           "  if (parent().is_requested()) --requests_before_;\n",
-           file="runtime/abort_scope.cpp"),
-    cancel("cancel: a timeout that begins looks what stands and counts then",
-           "  requests_before_ = parent().requests_known_to(awaiting);\n",
-           "  const bool stands = parent().is_requested();\n"
-           "  requests_before_ = parent().requests_so_far() - (stands ? 1 : 0);\n",
-           file="runtime/abort_scope.cpp"),
+    cancel("cancel: a timeout that begins takes requests on their way for its own time",
+           "  return last_from_outside();\n"
+           "}\n",
+           "  return 0;\n"
+           "}\n",
+           file="runtime/cancel_scope.cpp"),
     cancel("cancel: a timeout is always to blame",
-           "  if (!was_asked_from_outside()) return;\n",
-           "  return;\n",
-           file="runtime/abort_scope.cpp"),
+           "      if (is_cancelled_from_outside()) throw;\n",
+           "",
+           file="runtime/magpie/timeout.hpp"),
+    cancel("cancel: a timeout is to blame for what is delivered with its expiry",
+           "    return is_overruled_.load(std::memory_order_relaxed) ||\n"
+           "           (told_",
+           "    return (told_",
+           file="runtime/magpie/detail/cancel_scope.hpp"),
+    cancel("cancel: a timeout is to blame though it came too late",
+           "(told_ > told_before && told_ < own_.load(std::memory_order_relaxed));",
+           "(told_ < told_before);",
+           file="runtime/magpie/detail/cancel_scope.hpp"),
     cancel("cancel: a timeout is never to blame",
-           "  if (!is_aborted()) throw;\n",
-           "  throw;\n",
-           file="runtime/abort_scope.cpp"),
+           "      if (is_cancelled_from_outside()) throw;\n",
+           "      throw;\n",
+           file="runtime/magpie/timeout.hpp"),
     cancel("cancel: a timeout is armed anew while its timer is on its way",
            "(is_armed_ && !root().home()->jobs.disarm(*this))",
            "(is_armed_ && (static_cast<void>(root().home()->jobs.disarm(*this)), false))",
@@ -1175,23 +1197,23 @@ MUTANTS = [
            file="runtime/timeout.cpp"),
     # The end of a task.
     completion("end: it does not look again for a request",
-               "  if (look().is_requested() && !failure) [[unlikely]] {\n",
+               "  if (due() > told && !failure) [[unlikely]] {\n",
                "  if (false) {\n"),
     completion("end: it looks for a request before it has the lock",
                "  lock();\n"
-               "  if (look().is_requested() && !failure) [[unlikely]] {\n",
-               "  const bool is_asked = look().is_requested();\n"
+               "  if (due() > told && !failure) [[unlikely]] {\n",
+               "  const bool is_asked = due() > told;\n"
                "  lock();\n"
                "  if (is_asked && !failure) [[unlikely]] {\n"),
     completion("end: it takes no lock",
                "  lock();\n"
-               "  if (look().is_requested() && !failure) [[unlikely]] {\n"
+               "  if (due() > told && !failure) [[unlikely]] {\n"
                "    // A request has come since end_task() looked. cancel() has promised that the task will be\n"
                "    // cancelled.\n"
                "    unlock();\n"
                "    failure = std::make_exception_ptr(magpie::cancelled(cancel_reason()));\n"
                "    lock();\n",
-               "  if (look().is_requested() && !failure) [[unlikely]] {\n"
+               "  if (due() > told && !failure) [[unlikely]] {\n"
                "    failure = std::make_exception_ptr(magpie::cancelled(cancel_reason()));\n"),
     completion("end: it keeps the lock to ask for the reason",
                "    unlock();\n"
@@ -1207,12 +1229,12 @@ MUTANTS = [
                "scope_word::outcome::failure : scope_word::outcome::failure;"),
     completion("end: it closes the list of waiters before it is published",
                "  lock();\n"
-               "  if (look().is_requested() && !failure) [[unlikely]] {\n",
+               "  if (due() > told && !failure) [[unlikely]] {\n",
                "  waiters_.lock();\n"
                "  waiter* waiting = waiters_.close();\n"
                "  waiters_.unlock();\n"
                "  lock();\n"
-               "  if (look().is_requested() && !failure) [[unlikely]] {\n",
+               "  if (due() > told && !failure) [[unlikely]] {\n",
                "  waiter* waiting = nullptr;\n"
                "  {\n",
                "  {\n",
@@ -1261,10 +1283,10 @@ MUTANTS = [
                ""),
     completion("end: it lets go of the state before it is published",
                "  lock();\n"
-               "  if (look().is_requested() && !failure) [[unlikely]] {\n",
+               "  if (due() > told && !failure) [[unlikely]] {\n",
                "  const bool is_last = references().end_run();\n"
                "  lock();\n"
-               "  if (look().is_requested() && !failure) [[unlikely]] {\n",
+               "  if (due() > told && !failure) [[unlikely]] {\n",
                "  if (references().end_run()) dispose();\n",
                "  if (is_last) dispose();\n"),
     completion("end: it is published without release",
@@ -1298,19 +1320,17 @@ MUTANTS = [
                "    if (look().has_ended()) return false;\n",
                "    if (look().has_ended()) return false;\n"),
     completion("end: a request is not counted",
-               "change_to(look().with_request());",
-               "change_to(scope_word(look().bits() | 2));"),
+               "  change_to(look().with_one_request_more());\n",
+               ""),
     completion("end: a request is only counted",
-               "change_to(look().with_request());",
-               "change_to(look().with_request().delivered());"),
+               "  set_due(next_request_number());\n",
+               ""),
     completion("end: the last request that is taken back stands",
-               "less.request_count() == 0 ? less.without(requested) : less;",
-               "less;",
-               file="runtime/magpie/detail/scope_word.hpp"),
+               "  if (cancelling() == 0) forget_task_requests();\n",
+               ""),
     completion("end: to take one request back takes all",
-               "less.request_count() == 0 ? less.without(requested) : less;",
-               "less.without(requested);",
-               file="runtime/magpie/detail/scope_word.hpp"),
+               "  if (cancelling() == 0) forget_task_requests();\n",
+               "  forget_task_requests();\n"),
     completion("end: a request is taken back after it",
                "if (before.request_count() == 0 || before.has_ended()) return",
                "if (before.request_count() == 0) return"),

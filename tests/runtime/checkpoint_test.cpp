@@ -220,7 +220,7 @@ TEST_P(checkpoint_by_the_clock, does_not_suspend_while_nobody_waits) {
   const auto count_suspensions = []() -> magpie::task<int> {
     int suspensions = 0;
     for (int i = 0; i < 100'000; ++i) {
-      const auto look = magpie::checkpoint();
+      auto look = magpie::checkpoint();
       if (!look.await_ready()) ++suspensions;
     }
     co_return suspensions;
@@ -229,7 +229,7 @@ TEST_P(checkpoint_by_the_clock, does_not_suspend_while_nobody_waits) {
 }
 
 TEST(checkpoint_misuse, outside_of_a_task_is_an_error) {
-  const auto look = magpie::checkpoint();
+  auto look = magpie::checkpoint();
   EXPECT_THROW(static_cast<void>(look.await_ready()), magpie::invalid_state);
 }
 

@@ -146,7 +146,7 @@ class limited_run {
   /// a cancel request has come since note_requests(), even if a task has swallowed it.
   [[nodiscard]] std::optional<taken> next() {
     const lock_guard guard(lock_);
-    if (is_over_locked() || requests_to_this_task() > requests_before_) return std::nullopt;
+    if (is_over_locked() || last_request_here() > last_before_) return std::nullopt;
     const place where = results_.add();
     return std::optional<taken>(std::in_place, taken{source_.take(), where});
   }
@@ -166,7 +166,7 @@ class limited_run {
   }
 
   /// Called before the runners start. Earlier requests do not stop them.
-  void note_requests() noexcept { requests_before_ = requests_to_this_task(); }
+  void note_requests() noexcept { last_before_ = last_request_here(); }
 
   /// Called when no runner runs any more.
   [[nodiscard]] results_in_order<result> take_results() MAGPIE_UNCHECKED_LOCKING {
@@ -183,7 +183,7 @@ class limited_run {
   ordered_results<result> results_ MAGPIE_GUARDED_BY(lock_);
   bool is_stopped_ MAGPIE_GUARDED_BY(lock_) = false;
   // Written while no runner runs.
-  std::uint64_t requests_before_ = 0;
+  std::uint64_t last_before_ = 0;
 };
 
 /// Gathers `count` runners that `make_runner` makes. They may stop early because of a request that

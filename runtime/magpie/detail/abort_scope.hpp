@@ -26,48 +26,45 @@ class abort_scope : public nested_scope {
   void abort() noexcept;
 
   /// Returns true once abort(), or the like, has been called.
-  [[nodiscard]] bool is_aborted() const noexcept {
-    return look(std::memory_order_acquire).request_count() != 0;
-  }
+  [[nodiscard]] bool is_aborted() const noexcept { return has_own_request(); }
 
   /// For await_suspend, as the last step that can fail. Returns the continuation of the body.
   [[nodiscard]] continuation begin(std::coroutine_handle<> awaiting) noexcept {
     return begin(awaiting, &go_on_at_once);
   }
 
-  /// Returns true if a request from further out has come since the beginning.
+  /// Returns true if the body got a request from further out of which its awaiter had not been told
+  /// before: one that has come since the beginning, or was still to be delivered then.
   [[nodiscard]] bool was_asked_from_outside() const noexcept {
-    return parent().requests_so_far() > requests_before_;
+    return last_from_outside() > told_before_;
   }
 
   /// For await_resume.
   void end() noexcept { leave(); }
 
   /// After end(), or when no body could be made, in a handler for `cancelled`: returns if the abort
-  /// caused it. Otherwise throws `cancelled`, and the requests from further out have been
-  /// delivered.
+  /// caused it. Otherwise throws it again.
   void rethrow_unless_to_blame();
-
-  /// After end(), in a handler for `cancelled`: throws `cancelled` if a request from further out
-  /// has come since the beginning, and it has been delivered then. Otherwise returns.
-  void rethrow_if_asked_from_outside();
-
-  /// At the same time: if a request from further out has come since the beginning, it will be
-  /// delivered again, at the next place. For an awaiter that throws something else.
-  void ask_again() noexcept;
 
  protected:
   [[nodiscard]] continuation begin(std::coroutine_handle<> awaiting,
                                    end_function when_ended) noexcept;
   [[nodiscard]] bool has_begun() const noexcept { return awaiter() != nullptr; }
 
+  /// After end(), when the body has ended with `cancelled`: returns true if a request from further
+  /// out caused it. A request that had been delivered before the abort did not.
+  [[nodiscard]] bool is_cancelled_from_outside() const noexcept {
+    return last_from_outside() > last_before_ || is_overruled(told_before_);
+  }
+
  private:
   [[nodiscard]] static std::coroutine_handle<> go_on_at_once(nested_scope& self) noexcept {
     return self.awaiter();
   }
 
-  // How many requests from further out had been delivered at the beginning.
-  std::uint64_t requests_before_ = 0;
+  // At the beginning.
+  std::uint64_t told_before_ = 0;  // what the awaiter's branch had been told
+  std::uint64_t last_before_ = 0;  // the last request from further out
 };
 
 /// Awaits a task as the body of a scope that outlives it.

@@ -1,10 +1,12 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <coroutine>
 #include <cstdint>
 #include <magpie/clock.hpp>
 #include <magpie/detail/lock_guard.hpp>
+#include <magpie/detail/request_number.hpp>
 #include <magpie/detail/scope_word.hpp>
 #include <magpie/detail/thread_annotations.hpp>
 #include <magpie/detail/wait_description.hpp>
@@ -17,7 +19,7 @@ namespace magpie::detail {
 
 class cancel_round;
 class cancel_scope;
-class promise_base;
+class nested_scope;
 class task_state_base;
 
 /// What a cancel request must reach: a wait at which a coroutine is suspended, or a scope within
@@ -60,21 +62,10 @@ class MAGPIE_LOCK cancel_scope {
   cancel_scope(const cancel_scope&) = delete;
   cancel_scope& operator=(const cancel_scope&) = delete;
 
-  /// Returns true if a request to this scope, or to one around it, has not been delivered to the
-  /// coroutine in it yet, or not to all of its children.
-  [[nodiscard]] bool is_requested() const noexcept {
-    return look(std::memory_order_acquire).may_be_requested() && requests() != 0;
-  }
-  /// The same for each scope: a bit, the lowest for this one, the next for the one around it.
-  [[nodiscard]] std::uint32_t requests() const noexcept;
-  /// Returns the number of requests to this scope and those around it, delivered or not, less those
-  /// that were taken back.
-  [[nodiscard]] std::uint64_t requests_so_far() const noexcept {
-    return count_requests(counting::all);
-  }
-  /// Returns how many of them are known to `at`, a coroutine in this scope: deliver() would not
-  /// find them.
-  [[nodiscard]] std::uint64_t requests_known_to(std::coroutine_handle<> at) noexcept;
+  /// Returns the number of the last request to this scope or to one around it, delivered or not; 0
+  /// for none.
+  [[nodiscard]] std::uint64_t due() const noexcept { return due_.load(std::memory_order_acquire); }
+
   /// The earliest deadline of this scope and those around it; time_point::max() for none.
   [[nodiscard]] time_point earliest_deadline() noexcept;
 
@@ -109,35 +100,33 @@ class MAGPIE_LOCK cancel_scope {
   [[nodiscard]] bool has_members() const noexcept MAGPIE_REQUIRES(this) {
     return members_ != nullptr;
   }
+  /// After the last request to the task was taken back: no scope within knows of one any more.
+  void forget_task_requests() noexcept MAGPIE_REQUIRES(this);
   /// Notifies all members of a request.
   void tell_members(cancel_round& round) noexcept MAGPIE_REQUIRES(this);
   /// Collects what the members wait for.
   void describe_members(wait_descriptions& into) const noexcept MAGPIE_REQUIRES(this);
 
   enum class delivery : unsigned char {
-    none,        // there is no request, or the coroutine knows of all
-    from_scope,  // a nested scope has a request
-    from_task,   // the task has a request
+    none,        // the branch has been told of all requests
+    from_scope,  // a nested scope has got a request
+    from_task,   // the task has got a request
   };
 
-  /// Delivers to `at`, a coroutine in this scope at a point of delivery, the requests that it does
-  /// not know of. Returns the outermost source of them.
+  /// Delivers to the branch of `at`, a coroutine in this scope at a point of delivery, the requests
+  /// of which it has not been told. Returns the outermost source of them.
   [[nodiscard]] delivery deliver(std::coroutine_handle<> at) noexcept;
 
-  /// Undoes deliver(): the requests will be delivered to the coroutine again. Their count stays. It
-  /// may undo more than the last delivery, if there were several; they are then delivered as one.
+  /// Undoes the last delivery to the branch of `at`: the last request will be delivered again.
   void ask_again(std::coroutine_handle<> at) noexcept;
 
   /// deliver(), and throws `cancelled` if there was a request.
   void deliver_or_pass(std::coroutine_handle<> at) {
-    const delivery due = deliver(at);
-    if (due != delivery::none) throw_cancelled(due);
+    const delivery found = deliver(at);
+    if (found != delivery::none) throw_cancelled(found);
   }
 
-  [[noreturn]] void throw_cancelled(delivery due);
-
-  /// Takes the request to this scope. Returns whether there was one.
-  bool take_request() noexcept;
+  [[noreturn]] void throw_cancelled(delivery found);
 
   /// Whether `other` is this scope or one within. `other` may be gone.
   [[nodiscard]] bool contains(const void* other) noexcept;
@@ -154,16 +143,19 @@ class MAGPIE_LOCK cancel_scope {
   /// change_to() a word without the lock.
   void unlock_with(scope_word next) noexcept MAGPIE_RELEASES() { store(next); }
 
+  void set_due(std::uint64_t number) noexcept MAGPIE_REQUIRES(this) {
+    due_.store(number, std::memory_order_release);
+  }
+
  private:
-  enum class counting {
-    all,     // delivered or not
-    settled  // less one for each scope whose request still stands
+  friend nested_scope;
+
+  /// The numbers of the last requests to a scope or to one around it, apart.
+  struct request_numbers {
+    std::uint64_t to_task;
+    std::uint64_t to_scopes;
   };
-  /// Of this scope and those around it.
-  [[nodiscard]] std::uint64_t count_requests(counting which) const noexcept;
-  /// Reads the count and whether a request stands at once, so that a request which comes during the
-  /// call is in both or in neither.
-  [[nodiscard]] std::uint64_t count_own_requests(counting which) const noexcept;
+  [[nodiscard]] request_numbers last_requests() const noexcept MAGPIE_REQUIRES(this);
   void lock_slowly() noexcept MAGPIE_ACQUIRES();
   void store(scope_word next) noexcept { word_.store(next.bits(), std::memory_order_release); }
 
@@ -172,6 +164,9 @@ class MAGPIE_LOCK cancel_scope {
   // the end without the lock (acquire) sees what was before.
   std::atomic<std::uint64_t> word_;
   scope_member* members_ MAGPIE_GUARDED_BY(this) = nullptr;
+  // Grows with each request, under the lock (release). It falls when the last request to the task
+  // is taken back. Any thread reads it (acquire).
+  std::atomic<std::uint64_t> due_{0};
 };
 
 /// A scope around one awaited coroutine of a task, its *body*. Lives in what awaits the body.
@@ -192,6 +187,8 @@ class nested_scope : public cancel_scope, public scope_member {
   /// What awaits the body.
   [[nodiscard]] std::coroutine_handle<> awaiter() const noexcept { return awaiter_; }
 
+  /// Called when the body ends, if its branch has been told of a request: the number of the last.
+  void note_told(std::uint64_t number) noexcept { told_ = number; }
   /// Called when the body has ended. Returns the coroutine to resume on this thread. The maker of
   /// the scope gives the function, for what else must be over before the awaiter resumes.
   [[nodiscard]] std::coroutine_handle<> body_ended() noexcept { return when_ended_(*this); }
@@ -202,8 +199,9 @@ class nested_scope : public cancel_scope, public scope_member {
   ~nested_scope() = default;
 
   /// On the awaiting coroutine's worker, before the body is resumed. From then on what runs there
-  /// runs in this scope.
-  void enter(std::coroutine_handle<> awaiting, end_function when_ended) noexcept;
+  /// runs in this scope. Returns last_from_outside() at that moment.
+  [[nodiscard]] std::uint64_t enter(std::coroutine_handle<> awaiting,
+                                    end_function when_ended) noexcept;
   /// When the body has ended, on the worker that resumes the awaiter, which is then in the parent
   /// scope again.
   void leave() noexcept;
@@ -212,11 +210,41 @@ class nested_scope : public cancel_scope, public scope_member {
     deadline_ = deadline;
   }
   /// Marks a request to what runs within.
-  void mark_requested() noexcept MAGPIE_REQUIRES(this) { change_to(look().with_request()); }
+  void mark_requested() noexcept MAGPIE_REQUIRES(this) {
+    own_.store(next_request_number(), std::memory_order_release);
+    update_due();
+  }
+  /// Returns the number of the last request from further out; 0 for none.
+  [[nodiscard]] std::uint64_t last_from_outside() const noexcept {
+    return std::max(from_task_.load(std::memory_order_acquire),
+                    from_outer_.load(std::memory_order_acquire));
+  }
+  /// For after the end. Returns true if a request from further out was delivered to the body, and
+  /// the scope's own was delivered together with that, as one `cancelled`, or not at all.
+  /// `told_before`: what the awaiter had been told at the beginning.
+  [[nodiscard]] bool is_overruled(std::uint64_t told_before) const noexcept {
+    return is_overruled_.load(std::memory_order_relaxed) ||
+           (told_ > told_before && told_ < own_.load(std::memory_order_relaxed));
+  }
+  /// Returns true once mark_requested() was called.
+  [[nodiscard]] bool has_own_request() const noexcept {
+    return own_.load(std::memory_order_acquire) != 0;
+  }
 
  private:
   friend cancel_scope;
 
+  void update_due() noexcept MAGPIE_REQUIRES(this) {
+    set_due(std::max(last_from_outside(), own_.load(std::memory_order_relaxed)));
+  }
+  /// Called when all requests are delivered to a branch that had been told of number `told`.
+  void note_delivery(std::uint64_t told) noexcept {
+    if (own_.load(std::memory_order_relaxed) > told && last_from_outside() > told) {
+      is_overruled_.store(true, std::memory_order_relaxed);
+    }
+  }
+  /// Takes over what has come to the parent. The parent's lock is held, too.
+  void take_over_requests() noexcept MAGPIE_REQUIRES(this) MAGPIE_UNCHECKED_LOCKING;
   static void tell_nested(scope_member& self, cancel_round& round) noexcept;
   static void describe_nested(const scope_member& self, wait_descriptions& into) noexcept;
   static const operations nested_operations;
@@ -225,6 +253,14 @@ class nested_scope : public cancel_scope, public scope_member {
   std::coroutine_handle<> awaiter_;
   time_point deadline_ MAGPIE_GUARDED_BY(this) = time_point::max();
   end_function when_ended_ = nullptr;
+  // The numbers of the last requests: to the task, to a scope around this one, to this one. 0:
+  // none. Written under the lock (release), and read by any thread (acquire).
+  std::atomic<std::uint64_t> from_task_{0};
+  std::atomic<std::uint64_t> from_outer_{0};
+  std::atomic<std::uint64_t> own_{0};
+  std::uint64_t told_ = 0;  // see note_told(); 0: the body was told of nothing
+  // Set by the coroutine to which both were delivered; read when the body has ended.
+  std::atomic<bool> is_overruled_{false};
 };
 
 /// A user's code that a round calls after a request.

@@ -13,9 +13,8 @@ class task_state_base;
 /// or a scope is left, or, after the first coroutine of a spawned task, the task's state ends the
 /// task.
 ///
-/// It is one tagged word. Frames, scopes and states are at least 8-byte aligned, which leaves three
-/// bits for the tag. Joins are 16-byte aligned; the fourth bit is the mark of a child to which a
-/// cancel request has been delivered.
+/// It is one tagged word. Frames, joins, scopes and states are at least 8-byte aligned, which
+/// leaves three bits for the tag.
 class continuation {
  public:
   enum class child : std::uintptr_t { last = 2, earlier = 2 | 4 };
@@ -40,7 +39,7 @@ class continuation {
   [[nodiscard]] bool is_earlier_child() const noexcept { return (word_ & is_earlier) != 0; }
   /// Returns null if no join follows.
   [[nodiscard]] join* target_join() const noexcept {
-    return ends_child() ? reinterpret_cast<join*>(word_ & ~(tag | told)) : nullptr;
+    return ends_child() ? reinterpret_cast<join*>(word_ & ~tag) : nullptr;
   }
 
   /// For the first coroutine of a task.
@@ -49,17 +48,11 @@ class continuation {
     return *reinterpret_cast<task_state_base*>(word_ & ~tag);
   }
 
-  /// For the body of a scope. Only if ends_child() is false: its tag shares a bit with this one.
-  [[nodiscard]] bool ends_body() const noexcept { return (word_ & is_body) != 0; }
+  /// For the body of a scope.
+  [[nodiscard]] bool ends_body() const noexcept { return (word_ & tag) == is_body; }
   [[nodiscard]] nested_scope& ended_scope() const noexcept {
     return *reinterpret_cast<nested_scope*>(word_ & ~tag);
   }
-
-  /// For a child of a join: the mark that a cancel request to what the join is a part of has been
-  /// delivered to the child. The child itself sets the mark; what it awaits reads it.
-  [[nodiscard]] bool was_told() const noexcept { return (word_ & told) != 0; }
-  void mark_told() noexcept { word_ |= told; }
-  void forget_told() noexcept { word_ &= ~told; }
 
  private:
   static constexpr std::uintptr_t is_spawned = 1;
@@ -67,7 +60,6 @@ class continuation {
   static constexpr std::uintptr_t is_earlier = 4;  // of a child
   static constexpr std::uintptr_t is_body = 4;     // of no child
   static constexpr std::uintptr_t tag = 7;
-  static constexpr std::uintptr_t told = 8;
 
   std::uintptr_t word_ = 0;
 };

@@ -56,7 +56,7 @@ class handle_wait : private leaf_wait {
   void resume_from_wait() MAGPIE_UNCHECKED_LOCKING;
 
   std::uint64_t passed_round_ MAGPIE_GUARDED_BY(*scope) = 0;  // the last that was forwarded
-  std::uint32_t passed_on_ MAGPIE_GUARDED_BY(*scope) = 0;     // the forwarded requests, as bits
+  std::uint64_t passed_on_ MAGPIE_GUARDED_BY(*scope) = 0;     // the last request that was forwarded
 };
 
 }  // namespace magpie::detail

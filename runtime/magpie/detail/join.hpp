@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <exception>
 #include <magpie/detail/continuation.hpp>
+#include <magpie/detail/failure_word.hpp>
 #include <magpie/detail/job.hpp>
 #include <magpie/detail/worker.hpp>
 
@@ -31,7 +32,7 @@ class cancel_scope;
 /// The order (first child first, the rest stealable) is that of R. Blumofe and C. Leiserson,
 /// Scheduling Multithreaded Computations by Work Stealing, 1994. The count without a lock is that
 /// of F. Schmaus et al., Nowa: A Wait-Free Continuation-Stealing Concurrency Platform, IPDPS 2021.
-class alignas(16) join final : public job {
+class join final : public job {
  public:
   join() noexcept : job(&run_taken) {}
   join(const std::uintptr_t* children, std::uint32_t count) noexcept
@@ -88,14 +89,12 @@ class alignas(16) join final : public job {
 
   /// For await_resume of the parent: throws the failure that came first.
   void rethrow_first_failure() const {
-    if (std::exception_ptr* const failure = first_failure_.load(std::memory_order_relaxed))
-        [[unlikely]] {
-      std::rethrow_exception(*failure);
-    }
+    if (failure_word* const failure = first_failure_.load(std::memory_order_relaxed)) [[unlikely]]
+      std::rethrow_exception(failure->take_failure());
   }
 
  private:
-  friend std::coroutine_handle<> proceed(continuation then, std::exception_ptr& failure) noexcept;
+  friend std::coroutine_handle<> proceed(continuation then, failure_word& failure) noexcept;
 
   static constexpr std::uintptr_t is_join = 1;
 
@@ -130,7 +129,7 @@ class alignas(16) join final : public job {
   [[nodiscard]] std::coroutine_handle<> earlier_child_ended_slowly(
       worker& here, fork_lane::pop_if_result unforked) noexcept;
   [[nodiscard]] std::coroutine_handle<> last_strand_ended() noexcept;
-  void note_failure(std::exception_ptr& failure) noexcept;
+  void note_failure(failure_word& failure) noexcept;
   static void run_taken(job& self, worker& here) noexcept;
 
   continuation parent_;
@@ -146,10 +145,10 @@ class alignas(16) join final : public job {
   // last child adds takings_, once. 0 again after that: all have ended. Every move acquires and
   // releases, so the strand that resumes the parent has all children's results behind it.
   std::atomic<std::int32_t> missing_{0};
-  // Null, then for good the exception of the first child that failed. Moved once, by
+  // Null, then for good the failure of the first child that failed. Moved once, by
   // compare-exchange, in the topmost join. The parent reads it when all strands have ended, which
   // missing_ orders.
-  std::atomic<std::exception_ptr*> first_failure_{nullptr};
+  std::atomic<failure_word*> first_failure_{nullptr};
 };
 
 }  // namespace magpie::detail

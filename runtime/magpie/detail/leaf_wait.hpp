@@ -84,13 +84,13 @@ class leaf_wait : public resumption, public scope_member {
     is_in_scope_ = false;
     scope->unlink(*this);
   }
-  /// Returns the requests in the scope and around it.
-  std::uint32_t leave_scope() noexcept;
+  /// Returns the scope's due().
+  std::uint64_t leave_scope() noexcept;
   [[nodiscard]] bool is_in_scope() const noexcept { return is_in_scope_; }
   /// Returns whether there is a request that had not been delivered to the coroutine when it began
   /// to wait.
   [[nodiscard]] bool is_news() const noexcept MAGPIE_REQUIRES(*scope) {
-    return scope->requests() != told_;
+    return scope->due() > seen_;
   }
   /// For a wait that is in no source any more.
   void submit_withdrawn() noexcept MAGPIE_REQUIRES(*scope);
@@ -100,8 +100,7 @@ class leaf_wait : public resumption, public scope_member {
   bool withdrawn_ = false;
   // A request that was delivered before the wait began.
   cancel_scope::delivery found_ = cancel_scope::delivery::none;
-  // The requests that had been delivered to the coroutine before.
-  std::uint32_t told_ MAGPIE_GUARDED_BY(*scope) = 0;
+  std::uint64_t seen_ = 0;  // the scope's due() when the wait began
 };
 
 }  // namespace magpie::detail

@@ -1,31 +1,32 @@
 #pragma once
 
 #include <coroutine>
-#include <exception>
 #include <magpie/detail/continuation.hpp>
+#include <magpie/detail/failure_word.hpp>
 #include <magpie/detail/join.hpp>
 
 namespace magpie::detail {
 
 /// Ends a spawned task: moves its outcome into `state` and destroys its frame, in which `failure`
-/// lies. `failure` is empty for a result.
-void end_task(task_state_base& state, std::exception_ptr& failure) noexcept;
+/// lies.
+void end_task(task_state_base& state, failure_word& failure) noexcept;
 
-/// Ends the body of `scope`. Returns the coroutine to resume.
-[[nodiscard]] std::coroutine_handle<> end_body(nested_scope& scope) noexcept;
+/// Ends the body of `scope`, in whose frame `failure` lies. Returns the coroutine to resume.
+[[nodiscard]] std::coroutine_handle<> end_body(nested_scope& scope,
+                                               const failure_word& failure) noexcept;
 
-/// Continues after the end of a coroutine. Returns the coroutine to resume on this thread.
-/// `failure` lies in the frame of the ended coroutine and is empty for a result.
+/// Continues after the end of a coroutine, in whose frame `failure` lies. Returns the coroutine to
+/// resume on this thread.
 [[nodiscard, gnu::always_inline]] inline std::coroutine_handle<> proceed(
-    continuation then, std::exception_ptr& failure) noexcept {
+    continuation then, failure_word& failure) noexcept {
   if (then.is_awaiter()) return then.awaiter();
   if (then.ends_child()) {
     join& target = *then.target_join();
-    if (failure) [[unlikely]]
+    if (failure.has_failure()) [[unlikely]]
       target.note_failure(failure);
     return then.is_earlier_child() ? target.earlier_child_ended() : target.last_child_ended();
   }
-  if (then.ends_body()) return end_body(then.ended_scope());
+  if (then.ends_body()) return end_body(then.ended_scope(), failure);
   end_task(then.ended_task(), failure);
   return std::noop_coroutine();
 }

@@ -209,7 +209,7 @@ class task_state_base : public job, public cancel_scope {
  private:
   friend class child_tasks;
   friend class new_tasks;
-  friend void end_task(task_state_base& state, std::exception_ptr& failure) noexcept;
+  friend void end_task(task_state_base& state, failure_word& failure) noexcept;
 
   [[nodiscard]] task_references references() const noexcept {
     return task_references(slot::of(const_cast<task_state_base*>(this)));
@@ -222,13 +222,30 @@ class task_state_base : public job, public cancel_scope {
   void discard() noexcept { operations_.dispose(*this); }
 
   static void run_first(job& self, worker& here) noexcept;
-  void finish(std::exception_ptr failure, worker& here) noexcept;
+  /// `told`: of what the task has been told in the end.
+  void finish(std::exception_ptr failure, std::uint64_t told, worker& here) noexcept;
   [[noreturn]] void throw_instead_of_result();
   void dispose() noexcept;
   void ask_to_end(cancel_round& round) noexcept MAGPIE_REQUIRES(this);
-  [[nodiscard]] task_extras& extras();
-  [[nodiscard]] task_name::reading read_name() const noexcept;
+  [[nodiscard]] task_name read_name() const noexcept;
   void drop_locals() noexcept;
+
+  static constexpr std::uint64_t is_number = 1;
+
+  /// Makes the extras if there are none. Throws std::bad_alloc.
+  [[nodiscard]] task_extras& extras();
+  /// Returns null if there are none.
+  [[nodiscard]] task_extras* existing_extras() const noexcept {
+    const std::uint64_t seen = number_or_extras_.load(std::memory_order_acquire);
+    return (seen & is_number) != 0 ? nullptr : reinterpret_cast<task_extras*>(seen);
+  }
+  /// Only while there are no extras.
+  [[nodiscard]] std::uint64_t number() const noexcept MAGPIE_REQUIRES(this) {
+    return number_or_extras_.load(std::memory_order_relaxed) >> 1;
+  }
+  void set_extras(task_extras* made) noexcept MAGPIE_REQUIRES(this) {
+    number_or_extras_.store(reinterpret_cast<std::uintptr_t>(made), std::memory_order_release);
+  }
 
   const operations& operations_;
 
@@ -245,12 +262,12 @@ class task_state_base : public job, public cancel_scope {
   // the end. Any thread with a handle reads it (acquire).
   std::atomic<std::uint64_t> home_{0};
 
-  // What few tasks need; owned by the state. Null, then set once, when it is first needed. Stored
-  // under the scope's lock (release); read under the lock, or without it (acquire).
-  std::atomic<task_extras*> extras_{nullptr};
+  // What few tasks need. While there is nothing, the number of the task, shifted, with is_number
+  // set; from then on the address of the extras, which the state owns. Changes once, under the
+  // scope's lock (release); read under the lock, or without it (acquire).
+  std::atomic<std::uint64_t> number_or_extras_{is_number};
 
   wait_list waiters_;  // closed when the end has been published
-  task_name name_ MAGPIE_GUARDED_BY(this);
 };
 
 /// The state of a spawned task<T>.

@@ -22,20 +22,21 @@ class task_state_base : public job, public cancel_scope {
     {
       const lock_guard guard(*this);
       if (look().has_ended()) return false;
-      change_to(look().with_request());
+      change_to(look().with_one_request_more());
+      set_due(next_request_number());
       round.add(*this);
     }
     round.run();
     return true;
   }
 
-  /// The body has returned. Whether there is a request of which it has not been told.
-  bool finish() noexcept {
+  /// The body has returned, and had been told of request number `told`. Whether there is a later
+  /// one.
+  bool finish(std::uint64_t told) noexcept {
     const lock_guard guard(*this);
     RL_ASSERT(!has_members());
-    const bool is_requested = look().is_requested();
     change_to(scope_word(look().bits() | static_cast<std::uint64_t>(scope_word::outcome::result)));
-    return is_requested;
+    return due() > told;
   }
 
   [[nodiscard]] bool enter_list() noexcept MAGPIE_REQUIRES(this) {
