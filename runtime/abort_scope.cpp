@@ -1,6 +1,7 @@
 #include <magpie/detail/abort_scope.hpp>
 
 #include <magpie/detail/branch.hpp>
+#include <magpie/detail/cancel_round.hpp>
 #include <mutex>
 
 namespace magpie::detail {
@@ -10,7 +11,7 @@ void abort_scope::abort() noexcept {
     const lock_guard<cancel_scope> guard(*this);
     mark_requested();
   }
-  tell();
+  cancel_round().notify(*this);
 }
 
 continuation abort_scope::begin(std::coroutine_handle<> awaiting,

@@ -6,7 +6,6 @@
 #include <magpie/detail/task_state.hpp>
 #include <magpie/errors.hpp>
 #include <mutex>
-#include <thread>
 #include <utility>
 
 #include "runtime/lock_bit.hpp"
@@ -23,16 +22,39 @@ cancel_scope::request_numbers cancel_scope::last_requests() const noexcept {
                    nested.own_.load(std::memory_order_relaxed))};
 }
 
+template <class Enter, class Visit>
+void cancel_scope::walk(Enter enter, Visit visit) noexcept {
+  cancel_scope* scope = this;
+  scope_member* each = members_;
+  for (;;) {
+    if (each == nullptr) {
+      if (scope == this) return;
+      auto& left = static_cast<nested_scope&>(*scope);
+      scope = left.parent_;
+      each = left.next_;
+      left.unlock();
+    } else if (each->is_scope()) {
+      auto& inner = static_cast<nested_scope&>(*each);
+      inner.lock();
+      enter(inner);
+      scope = &inner;
+      each = inner.members_;
+    } else {
+      scope_member* const following = each->next_;  // read first: the visit may unlink the wait
+      visit(*each);
+      each = following;
+    }
+  }
+}
+
 void cancel_scope::forget_task_requests() noexcept {
   if (!look().is_nested()) set_due(0);
-  for (scope_member* each = members_; each != nullptr; each = each->next_) {
-    if (&each->operations_ != &nested_scope::nested_operations) continue;
-    auto& nested = static_cast<nested_scope&>(*each);
-    const lock_guard<cancel_scope> guard(nested);
-    nested.from_task_.store(0, std::memory_order_release);
-    nested.update_due();
-    nested.forget_task_requests();
-  }
+  const auto forget = [](nested_scope& inner) noexcept {
+    inner.assume_locked();
+    inner.from_task_.store(0, std::memory_order_release);
+    inner.update_due();
+  };
+  walk(forget, [](scope_member&) noexcept {});
 }
 
 time_point cancel_scope::earliest_deadline() noexcept {
@@ -52,19 +74,19 @@ task_state_base& cancel_scope::root() noexcept {
   return static_cast<task_state_base&>(*scope);
 }
 
-void cancel_scope::tell_members(cancel_round& round) noexcept {
-  for (scope_member* each = members_; each != nullptr;) {
-    scope_member* const following = each->next_;  // read first: notifying may unlink the wait
-    each->operations_.tell(*each, round);
-    each = following;
-  }
+void cancel_scope::notify_members(cancel_round& round) noexcept {
+  const auto hand_down = [](nested_scope& inner) noexcept {
+    inner.assume_locked();
+    inner.take_over_requests();
+  };
+  walk(hand_down, [&](scope_member& wait) noexcept { wait.operations_.notify(wait, round); });
 }
 
-void cancel_scope::describe_members(wait_descriptions& into) const noexcept {
-  for (const scope_member* each = members_; each != nullptr && !into.is_full();
-       each = each->next_) {
-    each->operations_.describe(*each, into);
-  }
+void cancel_scope::describe_members(wait_descriptions& into) noexcept {
+  walk([](nested_scope&) noexcept {},
+       [&](const scope_member& wait) noexcept {
+         if (!into.is_full()) wait.operations_.describe(wait, into);
+       });
 }
 
 cancel_scope::delivery cancel_scope::deliver(std::coroutine_handle<> at) noexcept {
@@ -93,15 +115,14 @@ void cancel_scope::throw_cancelled(delivery found) {
 }
 
 bool cancel_scope::contains(const void* other) noexcept {
-  if (this == other) return true;
+  bool is_found = this == other;
   const lock_guard guard(*this);
-  for (scope_member* each = members_; each != nullptr; each = each->next_) {
-    if (&each->operations_ == &nested_scope::nested_operations &&
-        static_cast<nested_scope*>(each)->contains(other)) {
-      return true;
-    }
-  }
-  return false;
+  walk(
+      [&](const nested_scope& inner) noexcept {
+        is_found |= static_cast<const cancel_scope*>(&inner) == other;
+      },
+      [](scope_member&) noexcept {});
+  return is_found;
 }
 
 std::uint64_t nested_scope::enter(std::coroutine_handle<> awaiting,
@@ -154,81 +175,6 @@ void nested_scope::take_over_requests() noexcept {
 std::coroutine_handle<> end_body(nested_scope& scope, const failure_word& failure) noexcept {
   if (failure.knows_told()) scope.note_told(failure.told());
   return scope.body_ended();
-}
-
-void nested_scope::tell() noexcept {
-  {
-    // Without a body that waits there is no member to notify, and perhaps no task around it yet.
-    const lock_guard<cancel_scope> guard(*this);
-    if (!has_members()) return;
-  }
-  cancel_round round(root());
-  round.tell_all(*this);
-  round.run();
-}
-
-void nested_scope::tell_nested(scope_member& self, cancel_round& round) noexcept {
-  auto& scope = static_cast<nested_scope&>(self);
-  const lock_guard<cancel_scope> guard(scope);
-  scope.take_over_requests();
-  scope.tell_members(round);
-}
-
-void nested_scope::describe_nested(const scope_member& self, wait_descriptions& into) noexcept {
-  auto& scope = const_cast<nested_scope&>(static_cast<const nested_scope&>(self));
-  const lock_guard<cancel_scope> guard(scope);
-  scope.describe_members(into);
-}
-
-constexpr scope_member::operations nested_scope::nested_operations{&tell_nested, &describe_nested};
-
-cancel_round::cancel_round(task_state_base& origin, std::shared_ptr<const std::string> why) noexcept
-    : number_([] {
-        static std::atomic<std::uint64_t> next{1};
-        return next.fetch_add(1, std::memory_order_relaxed);
-      }()),
-      origin_(origin),
-      reason_(std::move(why)) {}
-
-bool cancel_round::try_pass_on() noexcept {
-  static std::mutex one_passes_on;
-  if (!turn_.owns_lock()) turn_ = std::unique_lock(one_passes_on, std::try_to_lock);
-  return turn_.owns_lock();
-}
-
-template <class Scope>
-void cancel_round::tell_all(Scope& scope) noexcept {
-  for (;;) {
-    must_come_again_ = false;
-    {
-      const lock_guard<cancel_scope> guard(scope);
-      scope.tell_members(*this);
-    }
-    if (!must_come_again_) return;
-    std::this_thread::yield();
-  }
-}
-
-void cancel_round::add(task_state_base& task) noexcept {
-  // Another round that has it in its list will visit it.
-  if (!task.has_members() || !task.enter_list()) return;
-  task.add_visit();
-  task.next = first_;
-  first_ = &task;
-}
-
-void cancel_round::run() noexcept {
-  while (task_state_base* const task = first_) {
-    first_ = static_cast<task_state_base*>(task->next);
-    task->leave_list();
-    tell_all(*task);
-    task->end_visit();
-  }
-  if (turn_.owns_lock()) turn_.unlock();
-  while (const std::shared_ptr<foreign_call> due = std::move(calls_)) {
-    calls_ = std::move(due->next);
-    due->call(*due);
-  }
 }
 
 }  // namespace magpie::detail

@@ -1,5 +1,6 @@
 #include <magpie/detail/child_tasks.hpp>
 
+#include <magpie/detail/cancel_round.hpp>
 #include <magpie/detail/frame_pool.hpp>
 #include <magpie/detail/lock_guard.hpp>
 #include <magpie/errors.hpp>
@@ -82,7 +83,7 @@ void child_tasks::launch(task_state_base& state, const spawn_options& options) {
     throw;
   }
   if (core_.is_closing()) [[unlikely]]
-    static_cast<void>(state.pass_on(state, nullptr));
+    state.cancel_before_start();
   core_.jobs.submit(state);
 }
 
@@ -145,7 +146,7 @@ void child_tasks::abort() noexcept {
       next = &told.task;
       next->add_visit();
     }
-    static_cast<void>(next->pass_on(*next, {}));
+    cancel_task(*next, nullptr);
     next->end_visit();
   }
   scheduler& home = core_.jobs;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <magpie/detail/cancel_round.hpp>
 #include <magpie/detail/check.hpp>
 #include <magpie/detail/frame_pool.hpp>
 #include <magpie/detail/lock_guard.hpp>
@@ -230,13 +231,9 @@ void completion_watch::observe_all() noexcept {
   for (std::size_t i = 0; i < block_->count; ++i) block_->nodes()[i].task.observe();
 }
 
-constexpr leaf_wait::operations completion_wait::leaving{&tell<completion_wait>,
-                                                         &describe_as<completion_wait>};
-constexpr leaf_wait::operations completion_wait::passing{&pass_on, &describe_as<completion_wait>};
-
 completion_wait::completion_wait(completion_watch& watched, requests_to_wait requests,
                                  const char* what) noexcept
-    : leaf_wait(requests == requests_to_wait::end_it ? leaving : passing),
+    : forwarding_wait(forwarding_operations_of<completion_wait>),
       watched_(watched),
       what_(what),
       requests_(requests) {}
@@ -258,21 +255,13 @@ bool completion_wait::suspend_until(std::coroutine_handle<> suspended, time_poin
       return false;
     }
     told_before_ = found();
-    const auto reason = reason_found();
+    {
+      completion_block& block = *watched_.block_;
+      const lock_guard guard(block.lock);
+      block.wait_for_all();
+    }
+    static_cast<void>(cancel_round(reason_found()).forward(*this));
     forget_found();
-    pass_on_to_all(reason);
-  }
-}
-
-/// Forwards a request that came before the wait.
-void completion_wait::pass_on_to_all(const std::shared_ptr<const std::string>& reason) noexcept {
-  completion_block& block = *watched_.block_;
-  {
-    const lock_guard guard(block.lock);
-    block.wait_for_all();
-  }
-  for (std::size_t i = 0; i < block.count; ++i) {
-    static_cast<void>(block.nodes()[i].task.pass_on(scope->root(), reason));
   }
 }
 
@@ -300,38 +289,27 @@ bool completion_wait::withdraw() noexcept {
   return block.waiting == this && block.end_wait() == this;
 }
 
-/// Only tries the tasks' locks, so one round may have to visit this wait several times. If the
-/// round began at one of the watched tasks, that task waits for this one, in a ring; the wait is
-/// then withdrawn.
-void completion_wait::pass_on(scope_member& self, cancel_round& round) noexcept {
+task_state_base* completion_wait::awaited(std::size_t number) noexcept {
+  completion_block& block = *watched_.block_;
+  return number < block.count ? &block.nodes()[number].task : nullptr;
+}
+
+void completion_wait::notify(scope_member& self, cancel_round& round) noexcept {
   auto& wait = static_cast<completion_wait&>(self);
+  if (wait.requests_ == requests_to_wait::end_it) return withdraw_at<completion_wait>(self, round);
   wait.scope->assume_locked();
-  if (!wait.is_news()) return;
   completion_block& block = *wait.watched_.block_;
   {
     const lock_guard guard(block.lock);
-    if (block.waiting != &wait) return;
+    if (block.waiting != &wait || !wait.is_news()) return;
     block.wait_for_all();
   }
-  if (!round.try_pass_on()) return round.come_again();
-  if (wait.passed_round_ != round.number()) {
-    wait.passed_round_ = round.number();
-    wait.passed_to_ = 0;
-  }
-  for (; wait.passed_to_ < block.count; ++wait.passed_to_) {
-    task_state_base& task = block.nodes()[wait.passed_to_].task;
-    if (&task == &round.origin()) continue;
-    if (task.try_pass_on(round) == task_state_base::passing::lock_not_free) {
-      return round.come_again();
-    }
-  }
-  if (block.watches(round.origin()) && wait.withdraw()) wait.submit_withdrawn();
+  round.add(wait);
 }
 
 void completion_wait::resume_after_wait() {
-  if (coroutine == nullptr) return;  // it did not suspend
   // In this order: before the scope is left, enter() may not have armed the timer yet.
-  static_cast<void>(leave_scope());
+  if (is_in_scope()) static_cast<void>(leave());
   stop_timer();
   if (told_before_ != cancel_scope::delivery::none) scope->throw_cancelled(told_before_);
   resume();

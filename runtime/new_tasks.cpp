@@ -22,7 +22,7 @@ std::vector<task_state_base*> new_tasks::launch(runtime_core& core, const spawn_
     previous = each;
   }
   if (core.is_closing()) [[unlikely]] {
-    for (task_state_base* const each : states_) static_cast<void>(each->pass_on(*each, nullptr));
+    for (task_state_base* const each : states_) each->cancel_before_start();
   }
   core.jobs.submit_all(*states_.front());
   return std::exchange(states_, {});

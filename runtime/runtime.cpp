@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <magpie/detail/cancel_round.hpp>
 #include <magpie/detail/check.hpp>
 #include <magpie/detail/lock_guard.hpp>
 #include <magpie/detail/thread_annotations.hpp>
@@ -124,7 +125,7 @@ void runtime_core::cancel_all(cancelled_before which,
   asymmetric_fence::heavy();
   for_each_task([&](task_state_base& each) {
     if (which == cancelled_before::cancelled_again || each.cancelling() == 0) {
-      static_cast<void>(each.pass_on(each, reason));
+      cancel_task(each, reason);
     }
   });
 }

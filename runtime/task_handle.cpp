@@ -1,5 +1,9 @@
 #include <magpie/task_handle.hpp>
 
+#include <magpie/detail/cancel_round.hpp>
+#include <memory>
+#include <utility>
+
 #include "runtime/forked_process.hpp"
 
 namespace magpie::detail {
@@ -13,3 +17,17 @@ void block_until_end(task_state_base& awaited, duration limit) {
 }
 
 }  // namespace magpie::detail
+
+namespace magpie {
+
+bool task_handle_base::cancel(std::string_view reason) const {
+  detail::forked_process::check();
+  std::shared_ptr<const std::string> why;
+  if (!reason.empty()) {
+    why = std::make_shared<const std::string>(reason);
+    state().make_room_for_reason();
+  }
+  return detail::cancel_task(state(), std::move(why));
+}
+
+}  // namespace magpie

@@ -4,7 +4,6 @@
 #include <magpie/errors.hpp>
 #include <memory>
 #include <mutex>
-#include <thread>
 #include <utility>
 
 #include "runtime/blocked_thread.hpp"
@@ -70,8 +69,13 @@ void task_state_base::launch(runtime_core& core, const spawn_options& options) {
   }
   publish();
   if (core.is_closing()) [[unlikely]]
-    static_cast<void>(pass_on(*this, nullptr));
+    cancel_before_start();
   core.jobs.submit(*this);
+}
+
+void task_state_base::cancel_before_start() noexcept {
+  const lock_guard guard(*this);
+  static_cast<void>(accept_request(nullptr));
 }
 
 void task_state_base::run_first(job& self, worker& here) noexcept {
@@ -99,49 +103,17 @@ bool task_state_base::remove_waiter(waiter& who) noexcept {
   return waiters_.remove(who);
 }
 
-bool task_state_base::cancel(std::string_view reason) {
-  forked_process::check();
-  std::shared_ptr<const std::string> why;
-  if (!reason.empty()) {
-    why = std::make_shared<const std::string>(reason);
-    static_cast<void>(extras());
-  }
-  return pass_on(*this, std::move(why));
-}
-
-bool task_state_base::pass_on(task_state_base& origin,
-                              std::shared_ptr<const std::string> reason) noexcept {
-  cancel_round round(origin, std::move(reason));
-  {
-    const lock_guard guard(*this);
-    if (look().has_ended()) return false;
-    ask_to_end(round);
-  }
-  round.run();
-  return true;
-}
-
-/// The task has not ended.
-void task_state_base::ask_to_end(cancel_round& round) noexcept {
+bool task_state_base::accept_request(const std::shared_ptr<const std::string>& reason) noexcept {
+  if (look().has_ended()) return false;
   change_to(look().with_one_request_more());
   set_due(next_request_number());
-  // Without memory a forwarded reason is dropped. For the task's own request cancel() has made
-  // room.
   task_extras* existing = existing_extras();
-  if (round.reason() && existing == nullptr) {
+  if (reason && existing == nullptr) {
     existing = new (std::nothrow) task_extras(*this, number());
     if (existing != nullptr) set_extras(existing);
   }
-  if (existing != nullptr) existing->reason = round.reason();
-  round.add(*this);
-}
-
-task_state_base::passing task_state_base::try_pass_on(cancel_round& round) noexcept {
-  if (!try_lock()) return passing::lock_not_free;
-  const lock_guard guard(*this, std::adopt_lock);
-  if (look().has_ended()) return passing::already_done;
-  ask_to_end(round);
-  return passing::passed_on;
+  if (existing != nullptr) existing->reason = reason;
+  return true;
 }
 
 unsigned task_state_base::uncancel() noexcept {
@@ -158,17 +130,6 @@ std::shared_ptr<const std::string> task_state_base::cancel_reason() noexcept {
   if (existing == nullptr) return nullptr;
   const lock_guard guard(*this);
   return existing->reason;
-}
-
-bool task_state_base::enter_list() noexcept {
-  if (look().is_listed()) return false;
-  change_to(look().with_listed());
-  return true;
-}
-
-void task_state_base::leave_list() noexcept {
-  const lock_guard guard(*this);
-  change_to(look().without_listed());
 }
 
 bool task_state_base::wait(time_point deadline) noexcept {

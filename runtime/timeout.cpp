@@ -1,5 +1,6 @@
 #include <magpie/timeout.hpp>
 
+#include <magpie/detail/cancel_round.hpp>
 #include <mutex>
 
 #include "runtime/runtime_core.hpp"
@@ -88,7 +89,7 @@ detail::job* timeout_scope::expire(timer& self) noexcept {
 }
 
 detail::job* timeout_scope::run_out() noexcept {
-  if (expired()) tell();
+  if (expired()) detail::cancel_round().notify(*this);
   const detail::lock_guard<cancel_scope> guard(*this);
   is_armed_ = false;
   return has_ended_ ? &resumption_ : nullptr;

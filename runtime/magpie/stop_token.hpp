@@ -5,6 +5,7 @@
 #include <functional>
 #include <magpie/detail/abort_scope.hpp>
 #include <magpie/detail/awaited_body.hpp>
+#include <magpie/detail/cancel_round.hpp>
 #include <magpie/detail/cancel_scope.hpp>
 #include <magpie/detail/leaf_wait.hpp>
 #include <magpie/detail/task_coroutine.hpp>

@@ -55,10 +55,10 @@ class task_handle_base {
   /// requests made before the first delivery are delivered once. Throws std::bad_alloc if there is
   /// no memory for the reason, and then has made no request. Any thread. In asyncio:
   /// `task.cancel(reason)`.
-  bool cancel(std::string_view reason = {}) const { return state().cancel(reason); }
+  bool cancel(std::string_view reason = {}) const;
 
   /// Returns the number of cancel requests, less those taken back by uncancel(). The delivery of a
-  /// request does not change it. In asyncio: `task.cancelling()`.
+  /// request does not change it. It counts to 65,535. In asyncio: `task.cancelling()`.
   [[nodiscard]] unsigned cancelling() const noexcept { return state().cancelling(); }
 
   /// Takes back one cancel request, if there is one and the task has not ended. Returns how many

@@ -50,7 +50,8 @@ TEST_P(delivery_of_requests, lets_a_child_limit_its_clean_up) {
     clean_up = co_await outcome_within(swallow_a_request(), 10ms) + ", then ";
     clean_up += co_await outcome_within(sleep(1000h), 10ms);
   };
-  const auto parent = runtime.spawn([&]() -> task<> { co_await magpie::gather(child()); }());
+  const auto run = [&]() -> task<> { co_await magpie::gather(child()); };
+  const auto parent = runtime.spawn(run());
   ASSERT_TRUE(nothing_runs());
   EXPECT_TRUE(parent.cancel());
   ASSERT_TRUE(ends(parent));

@@ -9,13 +9,11 @@
 #include <magpie/detail/spin_lock.hpp>
 #include <magpie/detail/task_state.hpp>
 #include <magpie/errors.hpp>
-// The one static is an atomic, the number of the next round, which nobody asks for here. It would
-// outlive the execution, which relacy's must not.
-#define static
-#include "runtime/cancel_scope.cpp"
-#undef static
+
 #include "runtime/abort_scope.cpp"
 #include "runtime/branch.cpp"
+#include "runtime/cancel_round.cpp"
+#include "runtime/cancel_scope.cpp"
 #include "runtime/join.cpp"
 #include "runtime/leaf_wait.cpp"
 #include "runtime/sleep.cpp"
@@ -160,10 +158,10 @@ class cancel_program : public cancel_program_base {
         static_cast<Derived&>(*this).interfere();
         break;
       case other::asks_twice:
-        accepted_ += state_.pass_on() ? 1 : 0;
+        accepted_ += detail::cancel_task(state_, nullptr) ? 1 : 0;
         [[fallthrough]];
       case other::asks:
-        accepted_ += state_.pass_on() ? 1 : 0;
+        accepted_ += detail::cancel_task(state_, nullptr) ? 1 : 0;
         break;
       case other::fires_once:
         while (!core_.jobs.expire(scheduler::firing::oldest) && !has_ended_) {

@@ -11,18 +11,16 @@
 #include <magpie/errors.hpp>
 
 #include "runtime/blocked_thread.hpp"
-#include "runtime/local_values.hpp"
-#include "runtime/runtime_core.hpp"
-#include "runtime/task_extras.hpp"
-// As in cancel_model. The statics in task_state.cpp are numbers of what has no name, and of
-// callbacks, for which nobody asks here.
-#define static
-#include "runtime/cancel_scope.cpp"
-#undef static
 #include "runtime/branch.cpp"
+#include "runtime/cancel_round.cpp"
+#include "runtime/cancel_scope.cpp"
 #include "runtime/errors.cpp"
 #include "runtime/join.cpp"
+#include "runtime/leaf_wait.cpp"
+#include "runtime/local_values.hpp"
+#include "runtime/runtime_core.hpp"
 #include "runtime/task_extras.cpp"
+#include "runtime/task_extras.hpp"
 #include "runtime/task_name.cpp"
 #include "runtime/task_state.cpp"
 #include "runtime/wait_description.cpp"
@@ -78,7 +76,7 @@ class completion_program : public program {
     state_->launch(core_, {.name = "task"});
     for (unsigned i = 1; i < sizeof...(others); ++i) state_->add_handle();
     if (((others == other::forgives) || ...)) {
-      RL_ASSERT(state_->cancel({}) && state_->uncancel() == 0);
+      RL_ASSERT(ask() && state_->uncancel() == 0);
     }
   }
 
@@ -108,18 +106,28 @@ class completion_program : public program {
     co_return outcome_mark(payload);
   }
 
+  /// As a handle does it.
+  bool ask(const char* reason = nullptr) {
+    std::shared_ptr<const std::string> why;
+    if (reason != nullptr) {
+      why = std::make_shared<const std::string>(reason);
+      state_->make_room_for_reason();
+    }
+    return detail::cancel_task(*state_, std::move(why));
+  }
+
   void act(other what) {
     switch (what) {
       case other::asks:
-        accepted_ += state_->cancel({}) ? 1 : 0;
+        accepted_ += ask() ? 1 : 0;
         break;
       case other::asks_why:
-        accepted_ += state_->cancel("why") ? 1 : 0;
+        accepted_ += ask("why") ? 1 : 0;
         static_cast<void>(state_->wait());
         look();
         break;
       case other::asks_in_vain:
-        if (!state_->cancel({})) break;
+        if (!ask()) break;
         accepted_ += 1;
         take_back();
         break;

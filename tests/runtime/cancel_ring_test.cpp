@@ -16,8 +16,8 @@
 #include "support/cancelling.hpp"
 #include "support/scale.hpp"
 
-// Tasks that await each other never end of themselves, and a request to cancel one has nobody to
-// end first: the last before the one that was asked has to.
+// Rule 89: tasks that await each other never end of themselves, and a request to one of them has
+// nobody to end first. One of them has to.
 
 namespace {
 
@@ -102,14 +102,52 @@ TEST_P(cancel_ring, ends_by_a_timeout_of_one_in_it) {
   EXPECT_TRUE(other.cancelled());
 }
 
-TEST_P(cancel_ring, that_is_reached_from_outside_ends_with_the_runtime) {
-  std::optional<ring> made;  // it and the lambda outlive the runtime, whose tasks use them
-  const auto look_in = [&]() -> task<int> { co_return co_await (*made)[0]; };
-  const auto reached = std::make_unique<magpie::runtime>(settings());
-  const magpie::test::driving_meanwhile while_waiting(*reached);
-  made.emplace(*reached, 2);
-  const auto outside = reached->spawn(look_in());
-  EXPECT_TRUE(outside.cancel());
+TEST_P(cancel_ring, that_is_reached_from_outside_ends) {
+  for (const std::size_t length : std::array<std::size_t, 3>{2, 3, 100}) {
+    const ring made(runtime, length);
+    const auto look_in = [&]() -> task<int> { co_return co_await made[0]; };
+    const auto outside = runtime.spawn(look_in());
+    ASSERT_TRUE(nothing_runs());
+    EXPECT_TRUE(outside.cancel("enough"));
+    ASSERT_TRUE(ends(outside));
+    EXPECT_EQ(reason_of(outside), "enough");
+    for (const auto& each : made.tasks()) {
+      ASSERT_TRUE(ends(each));
+      EXPECT_EQ(reason_of(each), "enough");
+      EXPECT_EQ(each.cancelling(), 1U);
+    }
+  }
+}
+
+TEST_P(cancel_ring, that_closes_after_the_request_ends) {
+  for (const bool is_asked_first : {true, false}) {
+    std::atomic<bool> is_closed{false};
+    task_handle<int> first;
+    const auto await_first = [&]() -> task<int> {
+      while (!is_closed) co_await magpie::yield();
+      if (!is_asked_first) magpie::current_task().cancel("enough");
+      co_return co_await first;
+    };
+    const auto second = runtime.spawn(await_first());
+    const auto await_second = [&]() -> task<int> {
+      while (!is_closed) co_await magpie::yield();
+      if (is_asked_first) magpie::current_task().cancel("enough");
+      co_return co_await second;
+    };
+    first = runtime.spawn(await_second());
+    is_closed = true;
+    for (const auto& each : {first, second}) {
+      ASSERT_TRUE(ends(each));
+      EXPECT_EQ(reason_of(each), "enough");
+    }
+  }
+}
+
+TEST_P(cancel_ring, ends_with_the_runtime) {
+  std::optional<ring> made;  // outlives the runtime, whose tasks use it
+  const auto closing = std::make_unique<magpie::runtime>(settings());
+  const magpie::test::driving_meanwhile while_waiting(*closing);
+  made.emplace(*closing, 3);
 }
 
 class cancel_ring_of_threads : public magpie::test::each_worker_count {};

@@ -10,10 +10,6 @@
 #include <magpie/detail/scope_word.hpp>
 #include <magpie/detail/thread_annotations.hpp>
 #include <magpie/detail/wait_description.hpp>
-#include <memory>
-#include <mutex>
-#include <string>
-#include <utility>
 
 namespace magpie::detail {
 
@@ -30,24 +26,29 @@ class scope_member {
   scope_member& operator=(const scope_member&) = delete;
 
  protected:
-  /// Notifies the member of a request: a wait is withdrawn or forwards the request, a scope
-  /// notifies its own members. The lock of the member's scope is held, so this takes no longer than
-  /// a submission. It takes the lock of a scope within, and only tries any other scope's.
-  using tell_function = void (*)(scope_member& self, cancel_round& round) noexcept;
+  /// Notifies a wait of a request: it is withdrawn, or forwards the request. The lock of its scope
+  /// is held, so this takes no other scope's lock, and no longer than a submission.
+  using notify_function = void (*)(scope_member& self, cancel_round& round) noexcept;
   /// Describes what is waited for. The same lock is held.
   using describe_function = void (*)(const scope_member& self, wait_descriptions& into) noexcept;
 
-  /// What a kind of members does; one object of static storage duration for each kind.
+  /// What a kind of waits does; one object of static storage duration for each kind. A scope has
+  /// neither function.
   struct operations {
-    tell_function tell;
+    notify_function notify;
     describe_function describe;
   };
 
   explicit scope_member(const operations& kind) noexcept : operations_(kind) {}
   ~scope_member() = default;
 
+  [[nodiscard]] const operations& kind() const noexcept { return operations_; }
+
  private:
   friend cancel_scope;
+  friend cancel_round;
+
+  [[nodiscard]] bool is_scope() const noexcept { return operations_.notify == nullptr; }
 
   const operations& operations_;
   // Guarded by the scope's lock.
@@ -73,8 +74,7 @@ class MAGPIE_LOCK cancel_scope {
   [[nodiscard]] task_state_base& root() noexcept;
 
   // A spin lock. It is held for a few instructions, or for one submission for each wait that is
-  // woken. Its holder may take the lock of a scope within, and only tries the locks of other
-  // scopes.
+  // woken. Its holder may take the lock of a scope within, and no other scope's.
 
   void lock() noexcept MAGPIE_ACQUIRES() {
     if (!try_lock()) [[unlikely]]
@@ -102,10 +102,10 @@ class MAGPIE_LOCK cancel_scope {
   }
   /// After the last request to the task was taken back: no scope within knows of one any more.
   void forget_task_requests() noexcept MAGPIE_REQUIRES(this);
-  /// Notifies all members of a request.
-  void tell_members(cancel_round& round) noexcept MAGPIE_REQUIRES(this);
-  /// Collects what the members wait for.
-  void describe_members(wait_descriptions& into) const noexcept MAGPIE_REQUIRES(this);
+  /// After a request to this scope: hands it down to all scopes within, and notifies all waits.
+  void notify_members(cancel_round& round) noexcept MAGPIE_REQUIRES(this);
+  /// Collects what the waits are for.
+  void describe_members(wait_descriptions& into) noexcept MAGPIE_REQUIRES(this);
 
   enum class delivery : unsigned char {
     none,        // the branch has been told of all requests
@@ -156,6 +156,11 @@ class MAGPIE_LOCK cancel_scope {
     std::uint64_t to_scopes;
   };
   [[nodiscard]] request_numbers last_requests() const noexcept MAGPIE_REQUIRES(this);
+  /// Goes through all that is in this scope. Calls `enter(inner)` for each scope within, before its
+  /// members, and `visit(wait)` for each wait, which may leave its scope. The locks of the scopes
+  /// around a member are held at that. Takes no memory, however deep the scopes are nested.
+  template <class Enter, class Visit>
+  void walk(Enter enter, Visit visit) noexcept MAGPIE_UNCHECKED_LOCKING;
   void lock_slowly() noexcept MAGPIE_ACQUIRES();
   void store(scope_word next) noexcept { word_.store(next.bits(), std::memory_order_release); }
 
@@ -173,11 +178,7 @@ class MAGPIE_LOCK cancel_scope {
 class nested_scope : public cancel_scope, public scope_member {
  public:
   nested_scope() noexcept
-      : cancel_scope(scope_word::kind::nested), scope_member(nested_operations) {}
-
-  /// Notifies what runs within of a request that has been marked. Any thread that knows that this
-  /// object exists.
-  void tell() noexcept;
+      : cancel_scope(scope_word::kind::nested), scope_member(scope_operations) {}
 
   [[nodiscard]] cancel_scope& parent() const noexcept { return *parent_; }
 
@@ -245,9 +246,7 @@ class nested_scope : public cancel_scope, public scope_member {
   }
   /// Takes over what has come to the parent. The parent's lock is held, too.
   void take_over_requests() noexcept MAGPIE_REQUIRES(this) MAGPIE_UNCHECKED_LOCKING;
-  static void tell_nested(scope_member& self, cancel_round& round) noexcept;
-  static void describe_nested(const scope_member& self, wait_descriptions& into) noexcept;
-  static const operations nested_operations;
+  static constexpr operations scope_operations{nullptr, nullptr};
 
   cancel_scope* parent_ = nullptr;
   std::coroutine_handle<> awaiter_;
@@ -261,73 +260,6 @@ class nested_scope : public cancel_scope, public scope_member {
   std::uint64_t told_ = 0;  // see note_told(); 0: the body was told of nothing
   // Set by the coroutine to which both were delivered; read when the body has ended.
   std::atomic<bool> is_overruled_{false};
-};
-
-/// A user's code that a round calls after a request.
-struct foreign_call {
-  using function = void (*)(foreign_call&) noexcept;
-
-  explicit foreign_call(function to_call) noexcept : call(to_call) {}
-
-  const function call;
-  std::shared_ptr<foreign_call> next;  // of the round that is to call it
-};
-
-/// The course of one request through the tasks that it reaches: a task that awaits another's handle
-/// forwards the request to that one, and so on. A round allocates nothing. The tasks whose members
-/// have not been notified are linked through their states.
-class cancel_round {
- public:
-  /// Of a request that was made to `origin`, or to a scope within it.
-  explicit cancel_round(task_state_base& origin,
-                        std::shared_ptr<const std::string> why = {}) noexcept;
-  cancel_round(const cancel_round&) = delete;
-  cancel_round& operator=(const cancel_round&) = delete;
-
-  /// The number of this round, for members that must not be notified twice in one round.
-  [[nodiscard]] std::uint64_t number() const noexcept { return number_; }
-
-  [[nodiscard]] const std::shared_ptr<const std::string>& reason() const noexcept {
-    return reason_;
-  }
-
-  /// The task at which the round began. A wait for it is withdrawn and does not forward the
-  /// request: the tasks await each other in a ring.
-  [[nodiscard]] const task_state_base& origin() const noexcept { return origin_; }
-
-  /// Returns whether the round may forward the request from task to task. One round at a time does
-  /// so, to its end. Two rounds that take over each other's tasks would not notice that they have
-  /// gone round a ring.
-  [[nodiscard]] bool try_pass_on() noexcept;
-
-  /// Notifies the members of all tasks that were added, and of those that these add. Called without
-  /// a lock, because it may call a user's code.
-  void run() noexcept;
-
-  /// `task` has the request, and its members have not been notified.
-  void add(task_state_base& task) noexcept MAGPIE_REQUIRES(task);
-  /// A member's lock was busy, so the round visits this scope again.
-  void come_again() noexcept { must_come_again_ = true; }
-  /// Calls `call`, which no other round is given, when all members have been notified and no lock
-  /// is held.
-  void call_later(std::shared_ptr<foreign_call> call) noexcept {
-    call->next = std::move(calls_);
-    calls_ = std::move(call);
-  }
-
- private:
-  friend nested_scope;
-
-  template <class Scope>
-  void tell_all(Scope& scope) noexcept;
-
-  const std::uint64_t number_;
-  const task_state_base& origin_;
-  const std::shared_ptr<const std::string> reason_;
-  std::unique_lock<std::mutex> turn_;  // to forward the request
-  task_state_base* first_ = nullptr;
-  std::shared_ptr<foreign_call> calls_;
-  bool must_come_again_ = false;
 };
 
 }  // namespace magpie::detail

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <magpie/clock.hpp>
-#include <magpie/detail/leaf_wait.hpp>
+#include <magpie/detail/forwarding_wait.hpp>
 #include <magpie/detail/task_state.hpp>
 #include <optional>
 #include <utility>
@@ -70,7 +70,7 @@ enum class requests_to_wait : unsigned char {
 
 /// Waits until enough of the watched tasks have arrived, or one has decided, or the time is over.
 /// Lives in the awaiter.
-class completion_wait : private leaf_wait {
+class completion_wait : private forwarding_wait {
  public:
   /// `what` says what the wait is for; its storage duration is static.
   completion_wait(completion_watch& watched, requests_to_wait requests, const char* what) noexcept;
@@ -88,16 +88,15 @@ class completion_wait : private leaf_wait {
 
  private:
   friend leaf_wait;
+  friend forwarding_wait;
   friend completion_block;
 
-  static void pass_on(scope_member& self, cancel_round& round) noexcept;
-  static const operations leaving;
-  static const operations passing;
+  static void notify(scope_member& self, cancel_round& round) noexcept;
 
   [[nodiscard]] bool enter() noexcept;
   [[nodiscard]] bool withdraw() noexcept;
   [[nodiscard]] wait_description describe() const noexcept { return {what_, deadline_}; }
-  void pass_on_to_all(const std::shared_ptr<const std::string>& reason) noexcept;
+  [[nodiscard]] task_state_base* awaited(std::size_t number) noexcept;
   void stop_timer() noexcept;
 
   completion_watch& watched_;
@@ -107,9 +106,6 @@ class completion_wait : private leaf_wait {
   bool has_armed_ = false;
   // A request that was delivered to the coroutine before the wait, and was forwarded.
   cancel_scope::delivery told_before_ = cancel_scope::delivery::none;
-  // The last round whose request was forwarded, and to how many tasks.
-  std::uint64_t passed_round_ MAGPIE_GUARDED_BY(*scope) = 0;
-  std::size_t passed_to_ MAGPIE_GUARDED_BY(*scope) = 0;
 };
 
 }  // namespace magpie::detail

@@ -1,11 +1,10 @@
 #pragma once
 
 #include <coroutine>
-#include <cstdint>
-#include <magpie/detail/leaf_wait.hpp>
+#include <cstddef>
+#include <magpie/detail/forwarding_wait.hpp>
 #include <magpie/detail/misuse.hpp>
 #include <magpie/detail/task_state.hpp>
-#include <magpie/detail/thread_annotations.hpp>
 
 namespace magpie::detail {
 
@@ -20,7 +19,7 @@ namespace magpie::detail {
 
 /// Awaits the end of a spawned task. Forwards a cancel request to that task, whose end is then the
 /// answer.
-class handle_wait : private leaf_wait {
+class handle_wait : private forwarding_wait {
  public:
   [[nodiscard]] bool await_ready() const {
     return is_done_for_another(awaited_, "a handle to be awaited in a task on a runtime");
@@ -28,16 +27,14 @@ class handle_wait : private leaf_wait {
 
  protected:
   explicit handle_wait(task_state_base& awaited) noexcept
-      : leaf_wait(handle_operations), awaited_(awaited) {}
+      : forwarding_wait(forwarding_operations_of<handle_wait>), awaited_(awaited) {}
   ~handle_wait() = default;
 
   /// The caller holds a handle of the task until it is resumed.
   [[nodiscard]] bool suspend_until_end(std::coroutine_handle<> suspended) noexcept;
 
   /// For await_resume.
-  void resume_after_end() {
-    if (has_suspended()) resume_from_wait();
-  }
+  void resume_after_end();
 
   /// Returns true if suspend_until_end() has been called.
   [[nodiscard]] bool has_suspended() const noexcept { return coroutine != nullptr; }
@@ -46,17 +43,16 @@ class handle_wait : private leaf_wait {
 
  private:
   friend leaf_wait;
+  friend forwarding_wait;
 
-  static void pass_on(scope_member& self, cancel_round& round) noexcept;
-  void break_ring() noexcept MAGPIE_REQUIRES(*scope);
+  static void notify(scope_member& self, cancel_round& round) noexcept;
+  [[nodiscard]] task_state_base* awaited(std::size_t number) noexcept {
+    return number == 0 ? &awaited_ : nullptr;
+  }
+  [[nodiscard]] bool withdraw() noexcept { return awaited_.remove_waiter(*this); }
   [[nodiscard]] wait_description describe() const noexcept {
     return {.what = "task", .awaited = &awaited_};
   }
-  static const operations handle_operations;
-  void resume_from_wait() MAGPIE_UNCHECKED_LOCKING;
-
-  std::uint64_t passed_round_ MAGPIE_GUARDED_BY(*scope) = 0;  // the last that was forwarded
-  std::uint64_t passed_on_ MAGPIE_GUARDED_BY(*scope) = 0;     // the last request that was forwarded
 };
 
 }  // namespace magpie::detail

@@ -47,10 +47,10 @@ class leaf_wait : public resumption, public scope_member {
   /// The scheduler of the task that waits. While it waits.
   [[nodiscard]] scheduler& home() const noexcept;
 
-  /// A tell function: `wait.withdraw()` takes the wait out of its source, and returns false if it
+  /// A notify function: `wait.withdraw()` takes the wait out of its source, and returns false if it
   /// is not there any more.
   template <class Wait>
-  static void tell(scope_member& self, cancel_round&) noexcept {
+  static void withdraw_at(scope_member& self, cancel_round&) noexcept {
     auto& wait = static_cast<Wait&>(self);
     wait.scope->assume_locked();
     if (wait.is_news() && wait.withdraw()) wait.submit_withdrawn();
@@ -64,7 +64,7 @@ class leaf_wait : public resumption, public scope_member {
 
   /// The operations of a wait that has both of these members.
   template <class Wait>
-  static constexpr operations operations_of{&tell<Wait>, &describe_as<Wait>};
+  static constexpr operations operations_of{&withdraw_at<Wait>, &describe_as<Wait>};
 
   /// Locks the scope for a wait that is about to enter it. If a request has been delivered to the
   /// coroutine instead, does not lock it and returns false.
@@ -96,11 +96,11 @@ class leaf_wait : public resumption, public scope_member {
   void submit_withdrawn() noexcept MAGPIE_REQUIRES(*scope);
 
  private:
+  std::uint64_t seen_ = 0;    // the scope's due() when the wait began
   bool is_in_scope_ = false;  // from enter_scope() until leave_scope() or the withdrawal
   bool withdrawn_ = false;
   // A request that was delivered before the wait began.
   cancel_scope::delivery found_ = cancel_scope::delivery::none;
-  std::uint64_t seen_ = 0;  // the scope's due() when the wait began
 };
 
 }  // namespace magpie::detail

@@ -5,8 +5,9 @@
 namespace magpie::detail {
 
 /// One value of the word of a cancel scope: its lock and, if it is a task as a whole, how many
-/// requests it has got and how it ended. The questions ask about this value. The transitions give
-/// the value that follows it; the scope stores that with its lock held.
+/// requests it has got, which round has reached it last, and how it ended. The questions ask about
+/// this value. The transitions give the value that follows it; the scope stores that with its lock
+/// held.
 class scope_word {
  public:
   enum class kind : std::uint64_t { task = 0, nested = 4 };
@@ -34,17 +35,25 @@ class scope_word {
     return bits_ / one_request;
   }
 
+  /// The count stays where it is once it has reached its greatest value, 65535.
   [[nodiscard]] constexpr scope_word with_one_request_more() const noexcept {
-    return scope_word(bits_ + one_request);
+    return request_count() == most_requests ? *this : scope_word(bits_ + one_request);
   }
   [[nodiscard]] constexpr scope_word with_one_request_less() const noexcept {
     return scope_word(bits_ - one_request);
   }
 
-  /// Does a round of requests have the task in its list?
-  [[nodiscard]] constexpr bool is_listed() const noexcept { return has(listed); }
-  [[nodiscard]] constexpr scope_word with_listed() const noexcept { return with(listed); }
-  [[nodiscard]] constexpr scope_word without_listed() const noexcept { return without(listed); }
+  // The last round of forwarding that has reached a task. See cancel_round.
+
+  [[nodiscard]] constexpr bool was_reached_by(std::uint64_t round) const noexcept {
+    return (bits_ & round_mask) == round_bits(round);
+  }
+  /// The round has not been through all that it found in the task.
+  [[nodiscard]] constexpr bool is_on_the_way() const noexcept { return has(on_the_way); }
+  [[nodiscard]] constexpr scope_word reached_by(std::uint64_t round) const noexcept {
+    return scope_word((bits_ & ~round_mask) | round_bits(round) | on_the_way);
+  }
+  [[nodiscard]] constexpr scope_word passed() const noexcept { return without(on_the_way); }
 
   // The end of a task.
 
@@ -70,12 +79,20 @@ class scope_word {
 
  private:
   static constexpr std::uint64_t nested = static_cast<std::uint64_t>(kind::nested);
-  static constexpr std::uint64_t listed = 8;
+  static constexpr std::uint64_t on_the_way = 8;
   static constexpr std::uint64_t ended = static_cast<std::uint64_t>(outcome::result);
   static constexpr std::uint64_t thrown = 32;
   static constexpr std::uint64_t cancelled = 64;
   static constexpr std::uint64_t observed = 128;
-  static constexpr std::uint64_t one_request = std::uint64_t{1} << 32;  // of a task
+  static constexpr int round_shift = 8;
+  static constexpr std::uint64_t one_request = std::uint64_t{1} << 48;  // of a task
+  static constexpr std::uint64_t most_requests = 0xFFFF;
+  static constexpr std::uint64_t round_mask = one_request - (std::uint64_t{1} << round_shift);
+
+  /// Of 10^12 rounds one after the other, no two are taken for the same.
+  [[nodiscard]] static constexpr std::uint64_t round_bits(std::uint64_t round) noexcept {
+    return (round << round_shift) & round_mask;
+  }
 
   [[nodiscard]] constexpr bool has(std::uint64_t some) const noexcept {
     return (bits_ & some) != 0;

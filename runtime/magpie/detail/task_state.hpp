@@ -107,14 +107,8 @@ class task_state_base : public job, public cancel_scope {
       throw_instead_of_result();
   }
 
-  // Cancelling. Any thread at any time.
+  // Cancelling. Any thread at any time. To make a request: cancel_round.
 
-  /// Makes a cancel request. Returns false if the task has ended. Throws std::bad_alloc if there is
-  /// a reason and no memory for it; then it has made no request.
-  bool cancel(std::string_view reason);
-  /// Forwards a request that was made to `origin`, and needs no memory for that. Without memory it
-  /// drops the reason. Returns false if the task has ended.
-  bool pass_on(task_state_base& origin, std::shared_ptr<const std::string> reason) noexcept;
   /// The number of cancel requests, less those taken back.
   [[nodiscard]] unsigned cancelling() const noexcept {
     return static_cast<unsigned>(look().request_count());
@@ -124,15 +118,25 @@ class task_state_base : public job, public cancel_scope {
   /// Returns the reason of the last request; null for none.
   [[nodiscard]] std::shared_ptr<const std::string> cancel_reason() noexcept;
 
-  /// For a member of another task's scope that waits for this task. The caller holds that scope's
-  /// lock, so this only tries the lock of this task.
-  enum class passing { passed_on, already_done, lock_not_free };
-  [[nodiscard]] passing try_pass_on(cancel_round& round) noexcept;
+  /// Takes a request, of which the members are still to be notified. Returns false if the task has
+  /// ended. Without memory it drops the reason, unless there is room for it.
+  [[nodiscard]] bool accept_request(const std::shared_ptr<const std::string>& reason) noexcept
+      MAGPIE_REQUIRES(this);
+  /// Throws std::bad_alloc.
+  void make_room_for_reason() { static_cast<void>(extras()); }
 
-  // For a round, which links tasks by `next`. That is free: a task that has begun is in no queue.
+  // For a round that forwards a request to tasks.
 
-  [[nodiscard]] bool enter_list() noexcept MAGPIE_REQUIRES(this);
-  void leave_list() noexcept;
+  [[nodiscard]] bool was_reached_by(std::uint64_t round) const noexcept MAGPIE_REQUIRES(this) {
+    return look().was_reached_by(round);
+  }
+  [[nodiscard]] bool is_on_the_way_of(std::uint64_t round) const noexcept MAGPIE_REQUIRES(this) {
+    return look().was_reached_by(round) && look().is_on_the_way();
+  }
+  void note_reached_by(std::uint64_t round) noexcept MAGPIE_REQUIRES(this) {
+    change_to(look().reached_by(round));
+  }
+  void note_passed() noexcept MAGPIE_REQUIRES(this) { change_to(look().passed()); }
 
   /// The done callbacks. Any thread at any time.
   done_callback_id add_done_callback(done_callback callback);
@@ -220,13 +224,14 @@ class task_state_base : public job, public cancel_scope {
   /// With a handle for the caller.
   void publish(std::uint64_t visits = 0) noexcept { references().publish(visits); }
   void discard() noexcept { operations_.dispose(*this); }
+  /// For a runtime that is closing.
+  void cancel_before_start() noexcept;
 
   static void run_first(job& self, worker& here) noexcept;
   /// `told`: of what the task has been told in the end.
   void finish(std::exception_ptr failure, std::uint64_t told, worker& here) noexcept;
   [[noreturn]] void throw_instead_of_result();
   void dispose() noexcept;
-  void ask_to_end(cancel_round& round) noexcept MAGPIE_REQUIRES(this);
   [[nodiscard]] task_name read_name() const noexcept;
   void drop_locals() noexcept;
 
