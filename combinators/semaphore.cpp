@@ -103,6 +103,7 @@ void semaphore::submit_all(detail::job* granted) noexcept {
 
 bool semaphore::acquisition::await_ready() {
   static_cast<void>(detail::this_worker("a semaphore to be acquired in a task on a runtime"));
+  once_.begin();
   const detail::lock_guard guard(source_.waiters_);
   is_granted_ = source_.take(weight_);
   return is_granted_;

@@ -31,6 +31,7 @@ bool timeout_scope::reschedule(time_point deadline) {
     if (has_ended_ || expired()) {
       detail::throw_invalid_state("a timeout to reschedule that has neither expired nor been left");
     }
+    if (has_own_request() && (has_notified_ || !try_take_back_own_request())) return false;
     if (is_arming_ || (is_armed_ && !root().home()->jobs.disarm(*this))) return false;
     set_own_deadline(deadline);
     is_armed_ = deadline != time_point::max();
@@ -38,26 +39,31 @@ bool timeout_scope::reschedule(time_point deadline) {
     is_over = deadline <= root().home()->jobs.now();
     if (is_over) {
       mark_requested();
+      has_notified_ = true;
     } else {
       is_arming_ = true;
     }
   }
   detail::scheduler& home = root().home()->jobs;
+  detail::job* awaiter = nullptr;
   if (is_over) {
-    if (detail::job* const awaiter = run_out()) home.submit(*awaiter);
+    awaiter = run_out();
   } else {
     home.arm(*this, deadline);  // without the lock, which the fired timer takes
     const detail::lock_guard<cancel_scope> guard(*this);
     is_arming_ = false;
+    if (has_ended_ && is_armed_ && home.disarm(*this)) is_armed_ = false;
+    awaiter = awaiter_if_free();
   }
+  if (awaiter != nullptr) home.submit(*awaiter);
   return true;
 }
 
-detail::continuation timeout_scope::begin(std::coroutine_handle<> awaiting) noexcept {
+detail::continuation timeout_scope::begin(std::coroutine_handle<> awaiting,
+                                          time_point now) noexcept {
   const detail::continuation after_body = abort_scope::begin(awaiting, &go_on);
-  if (own_deadline() == detail::long_ago) {
+  if (own_deadline() <= now) {  // the body is told of it where it first suspends
     const detail::lock_guard<cancel_scope> guard(*this);
-    set_own_deadline(detail::worker::here().home().now());
     mark_requested();
   } else if (own_deadline() != time_point::max()) {
     is_armed_ = true;
@@ -66,14 +72,16 @@ detail::continuation timeout_scope::begin(std::coroutine_handle<> awaiting) noex
   return after_body;
 }
 
-/// If the timer is on its way out of the wheel, or the members are being notified, this scope must
-/// stay until run_out() is over, whose caller then submits the awaiter.
+/// The timer may be on its way out of the wheel, or another thread may notify the members or arm
+/// the timer. Then this scope must stay until that is over.
 std::coroutine_handle<> timeout_scope::go_on(nested_scope& self) noexcept {
   auto& scope = static_cast<timeout_scope&>(self);
   const detail::lock_guard<cancel_scope> guard(scope);
   scope.has_ended_ = true;
-  if (!scope.is_armed_) return scope.awaiter();
-  if (detail::worker::here().home().disarm(scope)) return scope.awaiter();
+  if (scope.is_armed_ && !scope.is_arming_ && detail::worker::here().home().disarm(scope)) {
+    scope.is_armed_ = false;
+  }
+  if (scope.awaiter_if_free() != nullptr) return scope.awaiter();
   scope.resumption_.coroutine = scope.awaiter();
   scope.resumption_.scope = &scope.parent();
   return std::noop_coroutine();
@@ -83,16 +91,21 @@ detail::job* timeout_scope::expire(timer& self) noexcept {
   auto& scope = static_cast<timeout_scope&>(self);
   {
     const detail::lock_guard<cancel_scope> guard(scope);
-    if (!scope.has_ended_ && scope.outcome == state::expired) scope.mark_requested();
+    if (!scope.has_ended_ && scope.outcome == state::expired) {
+      scope.mark_requested();
+      scope.has_notified_ = true;
+      scope.has_fired_.store(true, std::memory_order_release);
+    }
   }
   return scope.run_out();
 }
 
 detail::job* timeout_scope::run_out() noexcept {
-  if (expired()) detail::cancel_round().notify(*this);
+  // Without a request it is the end of the runtime that fires all timers.
+  if (has_own_request()) detail::cancel_round().notify(*this);
   const detail::lock_guard<cancel_scope> guard(*this);
   is_armed_ = false;
-  return has_ended_ ? &resumption_ : nullptr;
+  return awaiter_if_free();
 }
 
 namespace detail {

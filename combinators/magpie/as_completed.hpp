@@ -58,6 +58,7 @@ class completion_stream {
     next_awaiter& operator=(const next_awaiter&) = delete;
 
     [[nodiscard]] bool await_ready() {
+      once_.begin();
       return wait_.begin(stream_.given_ + 1) || stream_.remaining() == 0 ||
              (stream_.deadline_ != time_point::max() && now() >= stream_.deadline_);
     }
@@ -79,6 +80,7 @@ class completion_stream {
    private:
     completion_stream& stream_;
     detail::completion_wait wait_;
+    detail::single_await once_;
   };
 
   std::vector<Handle> handles_;

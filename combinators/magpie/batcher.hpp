@@ -42,8 +42,9 @@ class [[nodiscard]] submission : private leaf_wait {
   submission(batcher_core<In, Out>& core, In item)
       : leaf_wait(operations_of<submission>), core_(core), item_(std::move(item)) {}
 
-  [[nodiscard]] bool await_ready() const {
+  [[nodiscard]] bool await_ready() {
     static_cast<void>(this_worker("a submission to be awaited in a task on a runtime"));
+    once_.begin();
     return false;
   }
   [[nodiscard]] bool await_suspend(task_coroutine suspended) {
@@ -74,6 +75,7 @@ class [[nodiscard]] submission : private leaf_wait {
   [[nodiscard]] static wait_description describe() noexcept { return {.what = "batch"}; }
 
   batcher_core<In, Out>& core_;
+  single_await once_;
   In item_;
   result_slot<Out> result_;
   std::exception_ptr failure_;

@@ -81,7 +81,8 @@ class gather_awaiter {
     }
   }
 
-  [[nodiscard]] bool await_ready() const {
+  [[nodiscard]] bool await_ready() {
+    once_.begin();
     if constexpr (sizeof...(Ts) == 0) static_cast<void>(gathering_worker(true));
     return sizeof...(Ts) == 0;
   }
@@ -128,6 +129,7 @@ class gather_awaiter {
 
   std::array<std::uintptr_t, sizeof...(Ts)> frames_;
   join join_;
+  single_await once_;
 };
 
 template <failures Are, class T>
@@ -152,8 +154,9 @@ class gather_range_awaiter {
     }
   }
 
-  [[nodiscard]] bool await_ready() const {
+  [[nodiscard]] bool await_ready() {
     static_cast<void>(gathering_worker(all_valid_));
+    once_.begin();
     return tree_.size() == 0;
   }
 
@@ -178,6 +181,7 @@ class gather_range_awaiter {
  private:
   join_tree tree_;
   bool all_valid_ = true;
+  single_await once_;
 };
 
 }  // namespace detail

@@ -153,6 +153,7 @@ class [[nodiscard]] semaphore::acquisition : private detail::leaf_wait {
 
   semaphore& source_;
   const std::int64_t weight_;
+  detail::single_await once_;
   // Guarded by the semaphore's lock. The task reads it without the lock when it is resumed.
   bool is_granted_ = false;
 };

@@ -44,6 +44,7 @@ class wait_awaiter {
   wait_awaiter& operator=(const wait_awaiter&) = delete;
 
   [[nodiscard]] bool await_ready() {
+    once_.begin();
     if (handles_.empty()) throw_invalid_state("at least one task to wait for");
     watch_ =
         completion_watch(handles_.size(), until_ == until::first_exception ? deciding_end::failure
@@ -77,6 +78,7 @@ class wait_awaiter {
   std::vector<Handle> handles_;
   completion_watch watch_;
   completion_wait wait_;
+  single_await once_;
   const duration limit_;
   const until until_;
 };

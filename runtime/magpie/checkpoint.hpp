@@ -10,6 +10,7 @@ class checkpoint_awaiter : public requeue_awaiter {
  public:
   [[nodiscard]] bool await_ready() {
     worker& here = this_worker("checkpoint() to be awaited in a task on a runtime");
+    once_.begin();
     others_wait_ = here.has_others_waiting();
     return this_scope(here).due() == 0 && !others_wait_;
   }
@@ -23,6 +24,7 @@ class checkpoint_awaiter : public requeue_awaiter {
   }
 
  private:
+  single_await once_;
   bool others_wait_ = false;
 };
 

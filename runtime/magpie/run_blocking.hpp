@@ -70,8 +70,9 @@ class blocking_call_base {
 /// The awaiter of a call, without its types.
 class blocking_wait : private leaf_wait {
  public:
-  [[nodiscard]] bool await_ready() const {
+  [[nodiscard]] bool await_ready() {
     static_cast<void>(this_worker("run_blocking() to be awaited in a task on a runtime"));
+    once_.begin();
     return false;
   }
 
@@ -98,6 +99,7 @@ class blocking_wait : private leaf_wait {
   void abandon() noexcept;
 
   blocking_call_base* call_;  // null once it has been released
+  single_await once_;
   bool is_submitted_ = false;
 };
 

@@ -15,12 +15,16 @@ class sleep_awaiter : private leaf_wait, private timer {
   explicit sleep_awaiter(time_point deadline) noexcept
       : leaf_wait(operations_of<sleep_awaiter>), timer(&wake), deadline_(deadline) {}
 
-  [[nodiscard]] bool await_ready() const {
+  [[nodiscard]] bool await_ready() {
     static_cast<void>(this_worker("a sleep to be awaited in a task on a runtime"));
+    once_.begin();
     return false;
   }
   [[nodiscard]] bool await_suspend(task_coroutine suspended);
   void await_resume();
+
+ protected:
+  void set_deadline(time_point deadline) noexcept { deadline_ = deadline; }
 
  private:
   friend leaf_wait;
@@ -29,7 +33,22 @@ class sleep_awaiter : private leaf_wait, private timer {
   [[nodiscard]] wait_description describe() const noexcept { return {"sleep", deadline_}; }
   [[nodiscard]] static job* wake(timer& self) noexcept;
 
-  const time_point deadline_;
+  time_point deadline_;
+  single_await once_;
+};
+
+/// A sleep whose time begins when it is awaited.
+class delay_awaiter : public sleep_awaiter {
+ public:
+  explicit delay_awaiter(duration delay) noexcept : sleep_awaiter(time_point{}), delay_(delay) {}
+
+  [[nodiscard]] bool await_suspend(task_coroutine suspended) {
+    set_deadline(deadline_after(delay_, magpie::now()));
+    return sleep_awaiter::await_suspend(suspended);
+  }
+
+ private:
+  const duration delay_;
 };
 
 }  // namespace detail
@@ -45,10 +64,10 @@ class sleep_awaiter : private leaf_wait, private timer {
   return detail::sleep_awaiter(deadline);
 }
 
-/// sleep_until() the moment `delay` from now. A delay of zero or less yields once.
+/// sleep_until() the moment `delay` after the await. A delay of zero or less yields once.
 template <class Rep, class Period>
-[[nodiscard]] detail::sleep_awaiter sleep_for(std::chrono::duration<Rep, Period> delay) noexcept {
-  return detail::sleep_awaiter(deadline_after(detail::saturated(delay)));
+[[nodiscard]] detail::delay_awaiter sleep_for(std::chrono::duration<Rep, Period> delay) noexcept {
+  return detail::delay_awaiter(detail::saturated(delay));
 }
 
 }  // namespace magpie

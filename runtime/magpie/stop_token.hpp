@@ -60,8 +60,9 @@ class stop_token_awaiter final : private stop_member {
  public:
   explicit stop_token_awaiter(MakeBody make) : make_(std::move(make)) {}
 
-  [[nodiscard]] bool await_ready() const {
+  [[nodiscard]] bool await_ready() {
     static_cast<void>(this_worker("with_stop_token() to be awaited in a task on a runtime"));
+    once_.begin();
     return false;
   }
 
@@ -80,6 +81,7 @@ class stop_token_awaiter final : private stop_member {
  private:
   MakeBody make_;
   awaited_body<T> body_;
+  single_await once_;
 };
 
 /// A scope that is aborted when a token is stopped.
@@ -116,8 +118,9 @@ class stopped_by_awaiter final : private stoppable_scope {
     body_.take(std::move(awaited));
   }
 
-  [[nodiscard]] bool await_ready() const {
+  [[nodiscard]] bool await_ready() {
     static_cast<void>(this_worker("stopped_by() to be awaited in a task on a runtime"));
+    once_.begin();
     return false;
   }
 
@@ -144,6 +147,7 @@ class stopped_by_awaiter final : private stoppable_scope {
   }
 
   awaited_body<T> body_;
+  single_await once_;
 };
 
 }  // namespace detail

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <coroutine>
 #include <cstdint>
 #include <functional>
@@ -26,16 +27,20 @@ namespace magpie {
 /// must return before the body ends.
 class timeout_scope : protected detail::abort_scope, private detail::timer {
  public:
-  /// Returns true once the timeout has expired: the body has got a cancel request.
-  [[nodiscard]] bool expired() const noexcept { return is_aborted(); }
+  /// Returns true once the timeout has expired: the time was over while the body ran, or the body
+  /// has got the cancel request of a deadline that had passed before.
+  [[nodiscard]] bool expired() const noexcept {
+    return has_fired_.load(std::memory_order_acquire) || own_request_was_delivered();
+  }
 
   /// Returns the deadline; nothing if there is no limit.
   [[nodiscard]] std::optional<time_point> deadline() noexcept;
 
   /// Sets a new deadline: earlier, later, never (no_limit, or time_point::max()), or, for a moment
-  /// that has passed, now. Returns true if it takes effect. Returns false if the timeout is just
-  /// expiring, or being rescheduled, on another thread. Throws invalid_state if it has expired or
-  /// the body has ended.
+  /// that has passed, now: then the body is cancelled where it is suspended, or at its next
+  /// suspension. Returns true if it takes effect. Returns false if the timeout is just expiring, or
+  /// being rescheduled, on another thread. Throws invalid_state if it has expired or the body has
+  /// ended.
   bool reschedule(time_point deadline);
   template <class Rep, class Period>
   bool reschedule(std::chrono::duration<Rep, Period> from_now) {
@@ -43,33 +48,41 @@ class timeout_scope : protected detail::abort_scope, private detail::timer {
   }
 
  protected:
-  explicit timeout_scope(time_point deadline) noexcept : timer(&expire) {
-    set_own_deadline(deadline);
-  }
+  timeout_scope() noexcept : timer(&expire) {}
   timeout_scope(const timeout_scope&) = delete;
   timeout_scope& operator=(const timeout_scope&) = delete;
   ~timeout_scope() = default;
 
-  /// For await_suspend, as the last step that can fail. Returns the continuation of the body. No
-  /// other thread uses this scope before it returns.
-  [[nodiscard]] detail::continuation begin(std::coroutine_handle<> awaiting) noexcept
-      MAGPIE_UNCHECKED_LOCKING;
+  /// For await_suspend. The time begins. No other thread uses this scope before begin().
+  void set_limit(duration limit, time_point now) noexcept MAGPIE_UNCHECKED_LOCKING {
+    set_own_deadline(limit == no_limit ? time_point::max() : deadline_after(limit, now));
+  }
+  /// After that, as the last step that can fail. Returns the continuation of the body.
+  [[nodiscard]] detail::continuation begin(std::coroutine_handle<> awaiting,
+                                           time_point now) noexcept MAGPIE_UNCHECKED_LOCKING;
 
  private:
   [[nodiscard]] time_point now() noexcept;
   [[nodiscard]] static std::coroutine_handle<> go_on(detail::nested_scope& self) noexcept;
   [[nodiscard]] static detail::job* expire(detail::timer& self) noexcept;
 
-  /// Brings the cancel request of the expiry to what runs within. Returns the awaiter's job if the
-  /// body has ended in that time, and null otherwise.
+  /// Brings the cancel request, if there is one, to what runs within. Returns the awaiter's job if
+  /// the body has ended in that time, and null otherwise.
   [[nodiscard]] detail::job* run_out() noexcept;
+  /// Returns the same. A thread has no more to do with the scope.
+  [[nodiscard]] detail::job* awaiter_if_free() noexcept MAGPIE_REQUIRES(this) {
+    return has_ended_ && !is_armed_ && !is_arming_ ? &resumption_ : nullptr;
+  }
 
-  detail::resumption resumption_;  // of the awaiter, when the body has ended during the expiry
+  // Of the awaiter. When the body has ended, the last thread that uses the scope submits it.
+  detail::resumption resumption_;
 
   // The timer is in the wheel or on its way out, or run_out() runs.
   bool is_armed_ MAGPIE_GUARDED_BY(this) = false;
-  bool is_arming_ MAGPIE_GUARDED_BY(this) = false;  // reschedule() is about to arm the timer
-  bool has_ended_ MAGPIE_GUARDED_BY(this) = false;  // the body has ended
+  bool is_arming_ MAGPIE_GUARDED_BY(this) = false;     // reschedule() arms the timer
+  bool has_notified_ MAGPIE_GUARDED_BY(this) = false;  // or is about to notify the members
+  bool has_ended_ MAGPIE_GUARDED_BY(this) = false;     // the body has ended
+  std::atomic<bool> has_fired_{false};                 // the time was over while the body ran
 };
 
 namespace detail {
@@ -81,19 +94,20 @@ enum class begins { always, in_time };
 template <class T, begins When, class MakeBody>
 class timeout_awaiter final : private timeout_scope {
  public:
-  timeout_awaiter(time_point deadline, MakeBody make)
-      : timeout_scope(deadline), make_(std::move(make)) {}
+  timeout_awaiter(duration limit, MakeBody make) : limit_(limit), make_(std::move(make)) {}
 
-  [[nodiscard]] bool await_ready() const {
+  [[nodiscard]] bool await_ready() {
     static_cast<void>(this_worker("a timeout to be awaited in a task on a runtime"));
+    once_.begin();
     return false;
   }
 
-  [[nodiscard]] std::coroutine_handle<> await_suspend(task_coroutine awaiting)
-      MAGPIE_UNCHECKED_LOCKING {  // no other thread knows of the scope yet
-    if (When == begins::in_time && own_deadline() == long_ago) throw timeout_error();
+  [[nodiscard]] std::coroutine_handle<> await_suspend(task_coroutine awaiting) {
+    if (When == begins::in_time && limit_ == duration::zero()) throw timeout_error();
+    const time_point now = magpie::now();
+    set_limit(limit_, now);
     body_.take(std::invoke(make_, static_cast<timeout_scope&>(*this)));
-    return body_.followed_by(begin(awaiting));
+    return body_.followed_by(begin(awaiting, now));
   }
 
   T await_resume() {
@@ -114,8 +128,10 @@ class timeout_awaiter final : private timeout_scope {
     }
   }
 
+  const duration limit_;
   MakeBody make_;
   awaited_body<T> body_;
+  single_await once_;
 };
 
 /// The body of a wait_for().
@@ -150,12 +166,12 @@ class request_pending {
 };
 
 template <class T>
-task<T> wait_for_end(task_handle<T> awaited, time_point deadline) {
+task<T> wait_for_end(task_handle<T> awaited, duration limit) {
   if (awaited.done()) co_return co_await std::move(awaited);
   // Without any time, a timeout would end the wait before the wait reaches the task. So this
   // cancels the task and awaits it in a scope that is no timeout. A request that came before has
   // precedence: the wait forwards it.
-  const bool without_time = deadline == long_ago;
+  const bool without_time = limit == duration::zero();
   if (without_time && co_await request_pending()) co_return co_await std::move(awaited);
   if (without_time && awaited.cancel()) {
     abort_scope around;
@@ -168,7 +184,7 @@ task<T> wait_for_end(task_handle<T> awaited, time_point deadline) {
     }
   }
   timeout_awaiter<T, begins::always, given_body<T>> limited(
-      deadline, given_body<T>{await_end(std::move(awaited))});
+      limit, given_body<T>{await_end(std::move(awaited))});
   co_return co_await limited;
 }
 
@@ -177,19 +193,19 @@ using body_result = typename std::invoke_result_t<Body&, timeout_scope&>::value_
 
 }  // namespace detail
 
-/// Awaits a task as part of the calling task, for no longer than `limit`. co_await returns what the
-/// task returns, or throws what it throws. When the time is over first, the task is cancelled and
-/// awaited to its end, which may take as long as it likes. If the task ends with `cancelled` by
-/// that, timeout_error is thrown; if it returns or throws something else, that is the outcome. With
-/// a limit of zero or less, a lazy task does not begin, and timeout_error is thrown. Throws
-/// invalid_state outside of a task and for an empty task.
+/// Awaits a task as part of the calling task, for no longer than `limit` after the await. co_await
+/// returns what the task returns, or throws what it throws. When the time is over first, the task
+/// is cancelled and awaited to its end, which may take as long as it likes. If the task ends with
+/// `cancelled` by that, timeout_error is thrown; if it returns or throws something else, that is
+/// the outcome. With a limit of zero or less, a lazy task does not begin, and timeout_error is
+/// thrown. Throws invalid_state outside of a task and for an empty task.
 ///
 /// A cancel request to the calling task cancels the awaited task; then `cancelled` is thrown.
 /// Allocates nothing. In asyncio: `await asyncio.wait_for(...)`.
 template <class T, class Rep, class Period>
 [[nodiscard]] auto wait_for(task<T> awaited, std::chrono::duration<Rep, Period> limit) {
   return detail::timeout_awaiter<T, detail::begins::in_time, detail::given_body<T>>(
-      detail::deadline_for(limit), detail::given_body<T>{std::move(awaited)});
+      detail::saturated(limit), detail::given_body<T>{std::move(awaited)});
 }
 
 /// The same for a spawned task: when the time is over, it is cancelled and awaited to its end. With
@@ -197,7 +213,7 @@ template <class T, class Rep, class Period>
 /// leave the task running, limit a shield() of it. Allocates coroutine frames.
 template <class T, class Rep, class Period>
 [[nodiscard]] task<T> wait_for(task_handle<T> awaited, std::chrono::duration<Rep, Period> limit) {
-  return detail::wait_for_end(std::move(awaited), detail::deadline_for(limit));
+  return detail::wait_for_end(std::move(awaited), detail::saturated(limit));
 }
 
 /// Runs the lazy task that `body(scope)` returns as part of the calling task, within a time limit.
@@ -217,7 +233,7 @@ template <class T, class Rep, class Period>
 template <class Rep, class Period, class Body>
 [[nodiscard]] auto with_timeout(std::chrono::duration<Rep, Period> limit, Body body) {
   return detail::timeout_awaiter<detail::body_result<Body>, detail::begins::always, Body>(
-      detail::deadline_for(limit), std::move(body));
+      detail::saturated(limit), std::move(body));
 }
 
 /// Returns the earliest deadline of all timeouts around the caller; nothing if there is none.

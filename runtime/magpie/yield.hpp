@@ -28,10 +28,14 @@ class requeue_awaiter {
 
 class yield_awaiter : public requeue_awaiter {
  public:
-  [[nodiscard]] bool await_ready() const {
+  [[nodiscard]] bool await_ready() {
     static_cast<void>(this_worker("yield() to be awaited in a task on a runtime"));
+    once_.begin();
     return false;
   }
+
+ private:
+  single_await once_;
 };
 
 }  // namespace detail

@@ -255,27 +255,11 @@ class no_time : public cancel_program<no_time<others...>, others...> {
   void check() { RL_ASSERT(this->told() + this->timeouts() == 1 && this->slept() == 0); }
 };
 
-/// Other threads set the deadline anew, perhaps at the same time, while the timer fires. The body
-/// goes on when the last of them has done so.
-template <int times, other... others>
-class rescheduled : public cancel_program<rescheduled<times, others...>, others...> {
- public:
-  task<> body() {
-    const auto limited = [this](timeout_scope& scope) { return wait_within(scope); };
-    co_await with_timeout(1s, limited);
-  }
-
-  void interfere() {
-    while (scope_.load(std::memory_order_acquire) == nullptr) let_time_pass();
-    reschedule(*scope_.load(std::memory_order_relaxed));
-    if (done_.fetch_add(1, std::memory_order_acq_rel) + 1 == times) this->jobs().submit(gate_);
-  }
-
-  void check() { RL_ASSERT(this->told() == 0 && changes_ <= times); }
-
- private:
+/// A body that another thread can see, and that waits until this opens the gate.
+class gated_timeout {
+ protected:
   struct entrance {
-    rescheduled& program;
+    gated_timeout& program;
     timeout_scope& scope;
 
     bool await_ready() const noexcept { return false; }
@@ -286,6 +270,55 @@ class rescheduled : public cancel_program<rescheduled<times, others...>, others.
     void await_resume() const noexcept {}
   };
 
+  task<> run_gated() {
+    const auto limited = [this](timeout_scope& scope) { return wait_within(scope); };
+    co_await with_timeout(1s, limited);
+  }
+  timeout_scope& wait_for_body() {
+    while (scope_.load(std::memory_order_acquire) == nullptr) let_time_pass();
+    return *scope_.load(std::memory_order_relaxed);
+  }
+  [[nodiscard]] detail::job& gate() noexcept { return gate_; }
+
+ private:
+  task<> wait_within(timeout_scope& scope) {
+    const entrance enter{*this, scope};
+    co_await enter;
+  }
+
+  atomic<timeout_scope*> scope_{nullptr};
+  detail::resumption gate_;
+};
+
+/// Another thread sets the deadline anew; the body ends when the timer is about to be armed for it.
+/// No timer fires.
+class left_while_rescheduled : public cancel_program<left_while_rescheduled, other::interferes>,
+                               gated_timeout {
+ public:
+  task<> body() { return run_gated(); }
+  void interfere() {
+    timeout_scope& scope = wait_for_body();
+    jobs().ready_when_arming = &gate();
+    RL_ASSERT(scope.reschedule(now() + 2s));
+  }
+  void check() { RL_ASSERT(told() == 0); }
+};
+
+/// Other threads set the deadline anew, perhaps at the same time, while the timer fires. The body
+/// goes on when the last of them has done so.
+template <int times, other... others>
+class rescheduled : public cancel_program<rescheduled<times, others...>, others...>, gated_timeout {
+ public:
+  task<> body() { return run_gated(); }
+
+  void interfere() {
+    reschedule(wait_for_body());
+    if (done_.fetch_add(1, std::memory_order_acq_rel) + 1 == times) this->jobs().submit(gate());
+  }
+
+  void check() { RL_ASSERT(this->told() == 0 && changes_ <= times); }
+
+ private:
   void reschedule(timeout_scope& scope) noexcept {
     try {
       changes_ += scope.reschedule(now() + 2s) ? 1 : 0;
@@ -294,15 +327,8 @@ class rescheduled : public cancel_program<rescheduled<times, others...>, others.
     }
   }
 
-  task<> wait_within(timeout_scope& scope) {
-    const entrance enter{*this, scope};
-    co_await enter;
-  }
-
-  atomic<timeout_scope*> scope_{nullptr};
   atomic<int> done_{0};
   int changes_ = 0;
-  detail::resumption gate_;
 };
 
 }  // namespace
@@ -342,6 +368,7 @@ int main() {
     run<no_time<asks>>("no_time<asks>", kind);
     run<body_in_time<fires>>("body_in_time<fires>", kind);
     run<rescheduled<1, fires_once, interferes>>("rescheduled<1>", kind);
+    run<left_while_rescheduled>("left_while_rescheduled", kind);
   }
   for (const search kind : {search::few_preemptions, search::random}) {
     run<one_sleep<works, fires, asks>>("one_sleep<works, fires, asks>", kind);

@@ -1043,22 +1043,22 @@ MUTANTS = [
            "    from_task_.store(outside.to_task, std::memory_order_release);\n",
            file="runtime/cancel_scope.cpp"),
     cancel("cancel: a request is not handed down",
-           "  scope.take_over_requests();\n",
+           "    inner.take_over_requests();\n",
            "",
            file="runtime/cancel_scope.cpp"),
-    cancel("cancel: a scope within is not told",
-           "  scope.tell_members(round);\n"
-           "}\n"
-           "\n"
-           "void nested",
-           "}\n"
-           "\n"
-           "void nested",
+    cancel("cancel: the waits of a scope within are not notified",
+           "      each = inner.members_;\n",
+           "      each = nullptr;\n",
            file="runtime/cancel_scope.cpp"),
-    cancel("cancel: a scope within is told without its lock",
-           "  const lock_guard<cancel_scope> guard(scope);\n"
-           "  scope.take_over_requests();\n",
-           "  scope.take_over_requests();\n",
+    cancel("cancel: a scope within is gone through without its lock",
+           "      inner.lock();\n",
+           "",
+           "      left.unlock();\n",
+           "",
+           file="runtime/cancel_scope.cpp"),
+    cancel("cancel: what follows a scope within is not notified",
+           "      each = left.next_;\n",
+           "      each = nullptr;\n",
            file="runtime/cancel_scope.cpp"),
     cancel("cancel: a scope within does not enter the one around it",
            "  parent_->link(*this);\n",
@@ -1077,10 +1077,22 @@ MUTANTS = [
            "    const lock_guard<cancel_scope> own_guard(*this);\n"
            "    take_over",
            file="runtime/cancel_scope.cpp"),
-    cancel("cancel: a round does not tell its tasks",
-           "    tell_all(*task);\n",
-           "",
-           file="runtime/cancel_scope.cpp"),
+    cancel("cancel: a request notifies nobody",
+           "    scope.notify_members(*this);\n"
+           "  }\n"
+           "  if (must",
+           "  }\n"
+           "  if (must",
+           file="runtime/cancel_round.cpp"),
+    cancel("cancel: a request notifies without the lock",
+           "    const lock_guard guard(scope);\n"
+           "    scope.notify_members(*this);\n"
+           "  }\n"
+           "  if (must",
+           "    scope.notify_members(*this);\n"
+           "  }\n"
+           "  if (must",
+           file="runtime/cancel_round.cpp"),
     cancel("cancel: the lock lets everybody in",
            "return !scope_word(word_.fetch_or(scope_word::lock_bit, "
            "std::memory_order_acquire)).is_locked();",
@@ -1088,13 +1100,15 @@ MUTANTS = [
            "    return true;",
            file="runtime/magpie/detail/cancel_scope.hpp"),
     cancel("cancel: the body ends and does not disarm",
-           "  if (detail::worker::here().home().disarm(scope)) return scope.awaiter();\n",
-           "",
+           "  if (scope.is_armed_ && !scope.is_arming_ && "
+           "detail::worker::here().home().disarm(scope)) {\n",
+           "  if (false) {\n",
            file="runtime/timeout.cpp"),
     cancel("cancel: the body ends and does not care that the timer is on its way",
-           "  if (detail::worker::here().home().disarm(scope)) return scope.awaiter();\n",
-           "  static_cast<void>(detail::worker::here().home().disarm(scope));\n"
-           "  return scope.awaiter();\n",
+           "  if (scope.is_armed_ && !scope.is_arming_ && "
+           "detail::worker::here().home().disarm(scope)) {\n",
+           "  if (scope.is_armed_ && !scope.is_arming_) {\n"
+           "    static_cast<void>(detail::worker::here().home().disarm(scope));\n",
            file="runtime/timeout.cpp"),
     cancel("cancel: the body ends and leaves no note",
            "  scope.has_ended_ = true;\n",
@@ -1106,31 +1120,31 @@ MUTANTS = [
            "  scope.has_ended_ = true;",
            file="runtime/timeout.cpp"),
     cancel("cancel: the body ends and takes an expiry for over",
-           "  if (!scope.is_armed_) return scope.awaiter();\n",
-           "  if (!scope.is_armed_ || scope.expired()) return scope.awaiter();\n",
+           "  if (scope.awaiter_if_free() != nullptr) return",
+           "  if (scope.awaiter_if_free() != nullptr || scope.expired()) return",
            file="runtime/timeout.cpp"),
     cancel("cancel: an expiry is over before the members are told",
-           "  if (expired()) tell();\n"
+           "  if (has_own_request()) detail::cancel_round().notify(*this);\n"
            "  const detail::lock_guard<cancel_scope> guard(*this);\n"
            "  is_armed_ = false;\n",
            "  {\n"
            "    const std::lock_guard first(static_cast<cancel_scope&>(*this));\n"
            "    is_armed_ = false;\n"
            "  }\n"
-           "  if (expired()) tell();\n"
+           "  if (has_own_request()) detail::cancel_round().notify(*this);\n"
            "  const detail::lock_guard<cancel_scope> guard(*this);\n",
            file="runtime/timeout.cpp"),
     cancel("cancel: an expiry is never over",
            "  is_armed_ = false;\n"
-           "  return has_ended_",
-           "  return has_ended_",
+           "  return awaiter_if_free",
+           "  return awaiter_if_free",
            file="runtime/timeout.cpp"),
     cancel("cancel: an expiry does not go on with the awaiter",
-           "  return has_ended_ ? &resumption_ : nullptr;",
+           "  return awaiter_if_free();",
            "  return nullptr;",
            file="runtime/timeout.cpp"),
     cancel("cancel: an expiry always goes on with the awaiter",
-           "  return has_ended_ ? &resumption_ : nullptr;",
+           "  return awaiter_if_free();",
            "  return &resumption_;",
            file="runtime/timeout.cpp"),
     cancel("cancel: an expiry ends without the lock",
@@ -1142,12 +1156,13 @@ MUTANTS = [
            "  return",
            file="runtime/timeout.cpp"),
     cancel("cancel: an expiry tells nobody",
-           "  if (expired()) tell();\n",
+           "  if (has_own_request()) detail::cancel_round().notify(*this);\n",
            "",
            file="runtime/timeout.cpp"),
     cancel("cancel: an expiry is not marked",
-           "    if (!scope.has_ended_ && scope.outcome == state::expired) scope.mark_requested();\n",
-           "",
+           "      scope.mark_requested();\n"
+           "      scope.has_notified_",
+           "      scope.has_notified_",
            file="runtime/timeout.cpp"),
     cancel("cancel: a timeout begins unarmed",
            "    is_armed_ = true;\n",
@@ -1186,6 +1201,22 @@ MUTANTS = [
            "(is_armed_ && !root().home()->jobs.disarm(*this))",
            "(is_armed_ && (static_cast<void>(root().home()->jobs.disarm(*this)), false))",
            file="runtime/timeout.cpp"),
+    cancel("cancel: a body that ends while its timeout is armed anew does not go on",
+           "    awaiter = awaiter_if_free();\n",
+           "",
+           file="runtime/timeout.cpp"),
+    cancel("cancel: a body that ends while its timeout is armed anew waits for the timer",
+           "    if (has_ended_ && is_armed_ && home.disarm(*this)) is_armed_ = false;\n",
+           "",
+           file="runtime/timeout.cpp"),
+    cancel("cancel: the body ends and disarms what is being armed",
+           "scope.is_armed_ && !scope.is_arming_ && ",
+           "scope.is_armed_ && ",
+           file="runtime/timeout.cpp"),
+    cancel("cancel: the body is left while its timer is being armed",
+           "has_ended_ && !is_armed_ && !is_arming_ ?",
+           "has_ended_ && !is_armed_ ?",
+           file="runtime/magpie/timeout.hpp"),
     cancel("cancel: a timeout is armed anew by two",
            "is_arming_ || ",
            "",
@@ -1312,13 +1343,13 @@ MUTANTS = [
                "fetch_sub(reference, std::memory_order_release)",
                file="runtime/magpie/detail/task_references.hpp"),
     completion("end: a request after it is accepted",
-               "    if (look().has_ended()) return false;\n"
-               "    ask_to_end(round);\n",
-               "    ask_to_end(round);\n"),
+               "  if (look().has_ended()) return false;\n",
+               ""),
     completion("end: a request is made without the lock",
-               "    const lock_guard guard(*this);\n"
-               "    if (look().has_ended()) return false;\n",
-               "    if (look().has_ended()) return false;\n"),
+               "    const lock_guard guard(task);\n"
+               "    if (!task",
+               "    if (!task",
+               file="runtime/cancel_round.cpp"),
     completion("end: a request is not counted",
                "  change_to(look().with_one_request_more());\n",
                ""),
@@ -1342,7 +1373,7 @@ MUTANTS = [
                "  here.wait_until(time_point::max());  // a worker is about to wake it\n",
                ""),
     completion("end: the reason is lost",
-               "  if (existing != nullptr) existing->reason = round.reason();\n",
+               "  if (existing != nullptr) existing->reason = reason;\n",
                ""),
     # Forked calls.
     forked_call("call: its end does not release",

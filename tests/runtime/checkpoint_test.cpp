@@ -109,7 +109,7 @@ TEST_P(checkpoint, ends_a_computation_whose_time_is_found_to_be_over) {
   const auto loop = [&steps](magpie::timeout_scope& scope) -> magpie::task<> {
     for (;; ++steps) {
       if (steps == 5) scope.reschedule(magpie::now() - 1s);
-      EXPECT_EQ(scope.expired(), steps >= 5);
+      EXPECT_FALSE(scope.expired());
       co_await magpie::checkpoint();
     }
   };

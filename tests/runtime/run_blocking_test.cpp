@@ -163,7 +163,7 @@ TEST_P(run_blocking, carries_the_task_locals) {
 }
 
 TEST(run_blocking_misuse, outside_of_a_task_is_an_error) {
-  const auto awaiter = magpie::run_blocking([] {});
+  auto awaiter = magpie::run_blocking([] {});
   EXPECT_THROW(static_cast<void>(awaiter.await_ready()), magpie::invalid_state);
 }
 

@@ -174,7 +174,7 @@ TEST_P(sleep, of_many_at_once) {
 }
 
 TEST(sleep_misuse, outside_of_a_task_is_an_error) {
-  const auto awaiter = magpie::sleep_for(1ms);
+  auto awaiter = magpie::sleep_for(1ms);
   EXPECT_THROW(static_cast<void>(awaiter.await_ready()), magpie::invalid_state);
 }
 

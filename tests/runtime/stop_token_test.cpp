@@ -364,9 +364,9 @@ TEST_P(stopped_by, decides_between_the_end_and_the_stop) {
 
 TEST(stop_token_misuse, outside_of_a_task_is_an_error) {
   const auto body = [](std::stop_token) -> magpie::task<> { co_return; };
-  const auto unstarted = magpie::with_stop_token(body);
+  auto unstarted = magpie::with_stop_token(body);
   EXPECT_THROW(static_cast<void>(unstarted.await_ready()), magpie::invalid_state);
-  const auto not_begun = magpie::stopped_by(std::stop_token(), give(1));
+  auto not_begun = magpie::stopped_by(std::stop_token(), give(1));
   EXPECT_THROW(static_cast<void>(not_begun.await_ready()), magpie::invalid_state);
 }
 

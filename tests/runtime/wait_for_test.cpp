@@ -100,7 +100,7 @@ TEST_P(wait_for, for_oneself_is_an_error) {
 }
 
 TEST(wait_for_misuse, outside_of_a_task_is_an_error) {
-  const auto limited = magpie::wait_for(give(1), 1h);
+  auto limited = magpie::wait_for(give(1), 1h);
   EXPECT_THROW(static_cast<void>(limited.await_ready()), magpie::invalid_state);
   EXPECT_THROW(static_cast<void>(magpie::current_deadline()), magpie::invalid_state);
 }

@@ -61,7 +61,7 @@ TEST_P(yield, does_not_starve_work_from_outside) {
 }
 
 TEST(yield_misuse, outside_of_a_task_is_an_error) {
-  const auto awaiter = magpie::yield();
+  auto awaiter = magpie::yield();
   EXPECT_THROW(static_cast<void>(awaiter.await_ready()), magpie::invalid_state);
 }
 

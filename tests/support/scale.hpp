@@ -7,6 +7,19 @@
 
 namespace magpie::test {
 
+/// AddressSanitizer goes through the whole stack at each throw.
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define MAGPIE_THROWS_SLOWLY
+#endif
+#endif
+#ifdef MAGPIE_THROWS_SLOWLY
+inline constexpr bool throws_slowly = true;
+#undef MAGPIE_THROWS_SLOWLY
+#else
+inline constexpr bool throws_slowly = false;
+#endif
+
 /// The share of its full size that a stress test does: MAGPIE_STRESS_SCALE, by default small enough
 /// for every day.
 [[nodiscard]] inline double stress_scale() {

@@ -49,6 +49,7 @@ class gather_handles_base {
 
   [[nodiscard]] bool await_ready() {
     auto& derived = static_cast<Derived&>(*this);
+    once_.begin();
     watch_ =
         completion_watch(derived.size(), Are == failures::thrown ? deciding_end::failure_or_cancel
                                                                  : deciding_end::none);
@@ -82,6 +83,7 @@ class gather_handles_base {
  private:
   completion_watch watch_;
   completion_wait wait_;
+  single_await once_;
 };
 
 template <failures Are, class... Ts>

@@ -227,6 +227,18 @@ class nested_scope : public cancel_scope, public scope_member {
     return is_overruled_.load(std::memory_order_relaxed) ||
            (told_ > told_before && told_ < own_.load(std::memory_order_relaxed));
   }
+  /// Takes back what mark_requested() did, if no member can have been notified of it and no branch
+  /// been told: the scope has no members. Returns false otherwise.
+  [[nodiscard]] bool try_take_back_own_request() noexcept MAGPIE_REQUIRES(this) {
+    if (has_members() || own_request_was_delivered()) return false;
+    own_.store(0, std::memory_order_release);
+    update_due();
+    return true;
+  }
+  /// Returns true once a branch in the scope has been told of the scope's own request.
+  [[nodiscard]] bool own_request_was_delivered() const noexcept {
+    return own_is_delivered_.load(std::memory_order_acquire);
+  }
   /// Returns true once mark_requested() was called.
   [[nodiscard]] bool has_own_request() const noexcept {
     return own_.load(std::memory_order_acquire) != 0;
@@ -240,9 +252,9 @@ class nested_scope : public cancel_scope, public scope_member {
   }
   /// Called when all requests are delivered to a branch that had been told of number `told`.
   void note_delivery(std::uint64_t told) noexcept {
-    if (own_.load(std::memory_order_relaxed) > told && last_from_outside() > told) {
-      is_overruled_.store(true, std::memory_order_relaxed);
-    }
+    if (own_.load(std::memory_order_relaxed) <= told) return;
+    own_is_delivered_.store(true, std::memory_order_release);
+    if (last_from_outside() > told) is_overruled_.store(true, std::memory_order_relaxed);
   }
   /// Takes over what has come to the parent. The parent's lock is held, too.
   void take_over_requests() noexcept MAGPIE_REQUIRES(this) MAGPIE_UNCHECKED_LOCKING;
@@ -258,7 +270,9 @@ class nested_scope : public cancel_scope, public scope_member {
   std::atomic<std::uint64_t> from_outer_{0};
   std::atomic<std::uint64_t> own_{0};
   std::uint64_t told_ = 0;  // see note_told(); 0: the body was told of nothing
-  // Set by the coroutine to which both were delivered; read when the body has ended.
+  // Set by a coroutine to which it was delivered.
+  std::atomic<bool> own_is_delivered_{false};
+  // Set by a coroutine to which both were delivered; read when the body has ended.
   std::atomic<bool> is_overruled_{false};
 };
 

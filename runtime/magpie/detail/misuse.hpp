@@ -1,8 +1,23 @@
 #pragma once
 
+#include <utility>
+
 namespace magpie::detail {
 
 /// Throws invalid_state: "magpie: expected " and then `expected`.
 [[noreturn]] void throw_invalid_state(const char* expected);
+
+/// Part of an awaitable that may be awaited once.
+class single_await {
+ public:
+  /// For await_ready. Throws invalid_state if it is not the first call.
+  void begin() {
+    if (std::exchange(has_begun_, true)) [[unlikely]]
+      throw_invalid_state("an awaitable that is awaited for the first time");
+  }
+
+ private:
+  bool has_begun_ = false;
+};
 
 }  // namespace magpie::detail

@@ -18,6 +18,7 @@ class scheduler {
  public:
   void arm(timer& item, time_point) {
     arming_.push_back(&item);
+    if (job* const ready = std::exchange(ready_when_arming, nullptr)) submit(*ready);
     {
       const std::lock_guard lock(mutex_);
       std::erase(arming_, &item);
@@ -52,6 +53,9 @@ class scheduler {
   [[nodiscard]] time_point now() const noexcept { return magpie::now(); }
 
   // The threads of the model.
+
+  /// Submitted by the next arm(), when it begins.
+  job* ready_when_arming = nullptr;
 
   /// For a worker: null when nothing is ready.
   job* take() noexcept {
