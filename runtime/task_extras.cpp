@@ -38,7 +38,7 @@ task_extras& task_state_base::extras() {
 
 shared_locals task_state_base::locals() noexcept {
   task_extras* const existing = existing_extras();
-  if (existing == nullptr) [[likely]]
+  if (existing == nullptr || !existing->has_locals.load(std::memory_order_acquire)) [[likely]]
     return nullptr;
   const lock_guard guard(*this);
   return existing->locals;
@@ -51,6 +51,7 @@ bool task_state_base::exchange_locals(const shared_locals& expected, const share
   const lock_guard guard(*this);
   if (all.locals != expected) return false;
   all.locals = desired;
+  all.has_locals.store(true, std::memory_order_release);
   return true;
 }
 

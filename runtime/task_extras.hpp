@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <magpie/detail/task_name.hpp>
 #include <memory>
@@ -18,6 +19,9 @@ struct task_extras {
   task_name name;
   std::shared_ptr<const std::string> reason;  // of the last request to cancel
   shared_locals locals;                       // null for none
+
+  // Set with the first locals, under the lock. Read without it.
+  std::atomic<bool> has_locals{false};
 
   done_callbacks callbacks;
 };

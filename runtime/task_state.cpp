@@ -55,7 +55,9 @@ void task_state_base::prepare(runtime_core& core, const spawn_options& options) 
     extras().name = task_name(options.name);
   }
   if (shared_locals inherited = current_locals()) [[unlikely]] {
-    extras().locals = std::move(inherited);
+    task_extras& all = extras();
+    all.locals = std::move(inherited);
+    all.has_locals.store(true, std::memory_order_release);
   }
 }
 
@@ -143,8 +145,12 @@ bool task_state_base::wait(time_point deadline) noexcept {
 void end_task(task_state_base& state, failure_word& ended) noexcept {
   worker& here = worker::here();
   here.set_context(nullptr);
-  const std::uint64_t told = ended.knows_told() ? ended.told() : 0;
-  std::exception_ptr failure = ended.take_failure();
+  std::uint64_t told = 0;
+  std::exception_ptr failure;
+  if (!ended.is_empty()) [[unlikely]] {
+    if (ended.knows_told()) told = ended.told();
+    failure = ended.take_failure();
+  }
   if (!failure && state.due() > told) [[unlikely]] {
     failure = std::make_exception_ptr(cancelled(state.cancel_reason()));
   }

@@ -17,7 +17,7 @@ class sleep_awaiter : private leaf_wait, private timer {
 
   [[nodiscard]] bool await_ready() {
     static_cast<void>(this_worker("a sleep to be awaited in a task on a runtime"));
-    once_.begin();
+    single_await::check(coroutine != nullptr);
     return false;
   }
   [[nodiscard]] bool await_suspend(task_coroutine suspended);
@@ -34,7 +34,6 @@ class sleep_awaiter : private leaf_wait, private timer {
   [[nodiscard]] static job* wake(timer& self) noexcept;
 
   time_point deadline_;
-  single_await once_;
 };
 
 /// A sleep whose time begins when it is awaited.

@@ -30,12 +30,9 @@ class yield_awaiter : public requeue_awaiter {
  public:
   [[nodiscard]] bool await_ready() {
     static_cast<void>(this_worker("yield() to be awaited in a task on a runtime"));
-    once_.begin();
+    single_await::check(has_suspended());
     return false;
   }
-
- private:
-  single_await once_;
 };
 
 }  // namespace detail

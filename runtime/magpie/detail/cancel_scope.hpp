@@ -122,6 +122,8 @@ class MAGPIE_LOCK cancel_scope {
 
   /// deliver(), and throws `cancelled` if there was a request.
   void deliver_or_pass(std::coroutine_handle<> at) {
+    if (due() == 0) [[likely]]
+      return;
     const delivery found = deliver(at);
     if (found != delivery::none) throw_cancelled(found);
   }

@@ -11,8 +11,10 @@ namespace magpie::detail {
 class single_await {
  public:
   /// For await_ready. Throws invalid_state if it is not the first call.
-  void begin() {
-    if (std::exchange(has_begun_, true)) [[unlikely]]
+  void begin() { check(std::exchange(has_begun_, true)); }
+  /// The same, for an awaitable that knows by itself whether it has been awaited.
+  static void check(bool has_begun) {
+    if (has_begun) [[unlikely]]
       throw_invalid_state("an awaitable that is awaited for the first time");
   }
 
