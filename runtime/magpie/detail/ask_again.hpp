@@ -1,7 +1,7 @@
 #pragma once
 
 #include <magpie/detail/cancel_scope.hpp>
-#include <magpie/detail/proceed.hpp>
+#include <magpie/detail/resumption.hpp>
 #include <magpie/detail/task_coroutine.hpp>
 #include <magpie/detail/worker.hpp>
 
