@@ -16,8 +16,9 @@ class checkpoint_awaiter : public requeue_awaiter {
   }
   [[nodiscard]] bool await_suspend(task_coroutine suspended) {
     this_scope(worker::here()).deliver_or_pass(suspended);
-    if (others_wait_) requeue_awaiter::await_suspend(suspended);
-    return others_wait_;
+    if (!others_wait_) return false;
+    requeue_awaiter::await_suspend(suspended);  // from here on the awaiter may be gone
+    return true;
   }
   void await_resume() {
     if (has_suspended()) requeue_awaiter::await_resume();

@@ -228,6 +228,25 @@ TEST_P(checkpoint_by_the_clock, does_not_suspend_while_nobody_waits) {
   EXPECT_LT(runtime.block_on(count_suspensions()), 1'000);
 }
 
+// A task that lets others go first may go on, and end, on another worker before its worker returns
+// from the suspension.
+TEST_P(checkpoint_by_the_clock, another_worker_may_take_the_task_over) {
+  const auto compute_and_rest = []() -> magpie::task<int> {
+    int checkpoints = 0;
+    for (int i = 0; i < 40; ++i) {
+      const auto end = magpie::clock::now() + 2ms;
+      for (; magpie::clock::now() < end; ++checkpoints) co_await magpie::checkpoint();
+      co_await magpie::sleep_for(1ms);
+    }
+    co_return checkpoints;
+  };
+  std::vector<magpie::task_handle<int>> computations;
+  for (std::size_t i = 0; i < 2 * GetParam(); ++i) {
+    computations.push_back(runtime.spawn(compute_and_rest()));
+  }
+  for (const auto& each : computations) EXPECT_GT(each.get(), 0);
+}
+
 TEST(checkpoint_misuse, outside_of_a_task_is_an_error) {
   auto look = magpie::checkpoint();
   EXPECT_THROW(static_cast<void>(look.await_ready()), magpie::invalid_state);
