@@ -2,7 +2,6 @@
 
 #include <magpie/detail/branch.hpp>
 #include <magpie/detail/cancel_round.hpp>
-#include <mutex>
 
 namespace magpie::detail {
 

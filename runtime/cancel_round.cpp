@@ -24,7 +24,6 @@ void cancel_round::notify(cancel_scope& scope) noexcept {
   if (must_forward_) {
     forwarding_turn turn;
     number_ = turn.begin();
-    may_forward_ = true;
     {
       const lock_guard guard(scope);
       if (scope.has_members()) origin_ = &scope.root();
@@ -39,12 +38,8 @@ bool cancel_round::forward(forwarding_wait& beginning) noexcept {
   {
     forwarding_turn turn;
     number_ = turn.begin();
-    may_forward_ = true;
     origin_ = &beginning.scope->root();
-    beginning.next_ = 0;
-    beginning.has_forwarded_ = 0;
-    beginning.below_ = nullptr;
-    top_ = &beginning;
+    push(beginning);
     forward_all();
   }
   make_calls();
@@ -52,16 +47,20 @@ bool cancel_round::forward(forwarding_wait& beginning) noexcept {
 }
 
 void cancel_round::add(forwarding_wait& found) noexcept {
-  if (!may_forward_) {
+  if (number_ == 0) {
     must_forward_ = true;
     return;
   }
   found.is_on_stack_ = true;
   found.answered_ = found.scope->due();
-  found.next_ = 0;
-  found.has_forwarded_ = 0;
-  found.is_in_ring_ = 0;
-  found.below_ = std::exchange(top_, &found);
+  push(found);
+}
+
+void cancel_round::push(forwarding_wait& wait) noexcept {
+  wait.next_ = 0;
+  wait.has_forwarded_ = 0;
+  wait.is_in_ring_ = 0;
+  wait.below_ = std::exchange(top_, &wait);
 }
 
 /// Depth first. A task is on the way from when the request is forwarded to it until all waits that

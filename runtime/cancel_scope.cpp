@@ -5,7 +5,6 @@
 #include <magpie/detail/proceed.hpp>
 #include <magpie/detail/task_state.hpp>
 #include <magpie/errors.hpp>
-#include <mutex>
 #include <utility>
 
 #include "runtime/lock_bit.hpp"
@@ -102,6 +101,11 @@ cancel_scope::delivery cancel_scope::deliver(std::coroutine_handle<> at) noexcep
     each = &nested.parent();
   }
   return last_requests().to_task > told ? delivery::from_task : delivery::from_scope;
+}
+
+void cancel_scope::deliver_or_pass_slowly(std::coroutine_handle<> at) {
+  const delivery found = deliver(at);
+  if (found != delivery::none) throw_cancelled(found);
 }
 
 void cancel_scope::ask_again(std::coroutine_handle<> at) noexcept {

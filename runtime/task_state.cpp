@@ -3,7 +3,6 @@
 #include <magpie/detail/proceed.hpp>
 #include <magpie/errors.hpp>
 #include <memory>
-#include <mutex>
 #include <utility>
 
 #include "runtime/blocked_thread.hpp"

@@ -52,18 +52,14 @@ inline worker& gathering_worker(bool all_valid) {
 
 /// Called from await_suspend. A cancelled parent starts no children.
 inline void check_before_children(const worker& here, std::coroutine_handle<> parent) {
-  cancel_scope& scope = this_scope(here);
-  if (scope.due() != 0) [[unlikely]]
-    scope.deliver_or_pass(parent);
+  this_scope(here).deliver_or_pass(parent);
 }
 
 /// Called from await_resume, when the children have ended. A cancel request to the parent comes
 /// before a child's failure.
 template <failures Are>
 void rethrow_for_parent(const join& ended) {
-  cancel_scope& scope = ended.scope();
-  if (scope.due() != 0) [[unlikely]]
-    scope.deliver_or_pass(ended.parent().awaiter());
+  ended.scope().deliver_or_pass(ended.parent().awaiter());
   if constexpr (Are == failures::thrown) ended.rethrow_first_failure();
 }
 

@@ -12,6 +12,8 @@
 #include "support/cancelling.hpp"
 #include "support/each_runtime.hpp"
 #include "support/outcome_text.hpp"
+#include "support/tasks.hpp"
+#include "support/timing_out.hpp"
 
 // Rules 91 and 92: each request reaches every branch of its scope once, whatever that branch has
 // been told before; and what cleans up may wait and set limits as usual. Nobody waits for the long
@@ -23,32 +25,23 @@ using namespace std::chrono_literals;
 using magpie::task;
 using magpie::timeout_scope;
 using magpie::test::ends;
+using magpie::test::limited;
 using magpie::test::outcome;
 using magpie::test::outcome_within;
+using magpie::test::sleep_long;
+using magpie::test::swallow;
 
 class delivery_of_requests : public magpie::test::cancelling {};
 MAGPIE_FOR_EACH_RUNTIME(delivery_of_requests);
 
 task<> sleep(magpie::duration time) { co_await magpie::sleep_for(time); }
 
-template <class Body>
-task<> within(magpie::duration limit, Body body) {
-  co_await magpie::with_timeout(limit, body);
-}
-
-task<> swallow_a_request() {
-  try {
-    co_await magpie::sleep_for(1000h);
-  } catch (const magpie::cancelled&) {
-  }
-}
-
 TEST_P(delivery_of_requests, lets_a_child_limit_its_clean_up) {
   std::string clean_up;
   const auto child = [&]() -> task<> {
-    co_await swallow_a_request();
-    clean_up = co_await outcome_within(swallow_a_request(), 10ms) + ", then ";
-    clean_up += co_await outcome_within(sleep(1000h), 10ms);
+    co_await swallow();
+    clean_up = co_await outcome_within(swallow(), 10ms) + ", then ";
+    clean_up += co_await outcome_within(sleep_long(), 10ms);
   };
   const auto run = [&]() -> task<> { co_await magpie::gather(child()); };
   const auto parent = runtime.spawn(run());
@@ -64,11 +57,11 @@ TEST_P(delivery_of_requests, tells_children_of_a_timeout_after_a_request_that_th
   std::string sleeper;
   std::string computer;
   const auto sleep_again = [&]() -> task<> {
-    co_await swallow_a_request();
-    sleeper = co_await outcome(sleep(1000h));
+    co_await swallow();
+    sleeper = co_await outcome(sleep_long());
   };
   const auto compute = [&]() -> task<> {
-    co_await swallow_a_request();
+    co_await swallow();
     const auto loop = []() -> task<> {
       // It lets time pass where nothing else does.
       for (;;) {
@@ -81,7 +74,7 @@ TEST_P(delivery_of_requests, tells_children_of_a_timeout_after_a_request_that_th
   const auto body = [&](timeout_scope&) -> task<> {
     co_await magpie::gather(sleep_again(), compute());
   };
-  const auto parent = runtime.spawn(outcome(within(200ms, body)));
+  const auto parent = runtime.spawn(outcome(limited(200ms, body)));
   ASSERT_TRUE(nothing_runs());
   EXPECT_TRUE(parent.cancel());
   ASSERT_TRUE(ends(parent));
@@ -93,7 +86,7 @@ TEST_P(delivery_of_requests, tells_children_of_a_timeout_after_a_request_that_th
 TEST_P(delivery_of_requests, delivers_one_request_once_to_a_chain_of_awaits) {
   std::string told;
   const auto innermost = [&]() -> task<> {
-    told += co_await outcome(sleep(1000h));
+    told += co_await outcome(sleep_long());
     told += ", " + co_await outcome(sleep(1us));
   };
   const auto middle = [&]() -> task<> {
@@ -116,12 +109,12 @@ TEST_P(delivery_of_requests, delivers_one_request_once_to_a_chain_of_awaits) {
 
 TEST_P(delivery_of_requests, leaves_a_timeout_its_error_if_the_request_came_before) {
   const auto body = [](timeout_scope&) -> task<> {
-    co_await swallow_a_request();
+    co_await swallow();
     co_await magpie::sleep_for(1000h);
   };
   const auto cancel_and_wait = [&]() -> task<std::string> {
     magpie::current_task().cancel();
-    co_return co_await outcome(within(5ms, body));
+    co_return co_await outcome(limited(5ms, body));
   };
   EXPECT_EQ(runtime.block_on(cancel_and_wait()), "timeout");
 }
@@ -136,7 +129,7 @@ TEST_P(delivery_of_requests, delivers_afterwards_what_comes_while_a_timeout_ends
     }
   };
   const auto wait = [&]() -> task<std::string> {
-    std::string all = co_await outcome(within(7ms, body));
+    std::string all = co_await outcome(limited(7ms, body));
     all += ", then " + co_await outcome(sleep(1us));
     all += ", then " + co_await outcome(sleep(1us));
     co_return all;

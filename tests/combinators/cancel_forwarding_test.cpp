@@ -22,17 +22,13 @@ namespace {
 using namespace std::chrono_literals;
 using magpie::task;
 using magpie::task_handle;
+using magpie::test::await_handle;
 using magpie::test::ends;
 using magpie::test::reason_of;
 using magpie::test::scaled;
 
 class forwarding_of_requests : public magpie::test::cancelling {};
 MAGPIE_FOR_EACH_RUNTIME(forwarding_of_requests);
-
-template <class T>
-task<T> await(task_handle<T> awaited) {
-  co_return co_await awaited;
-}
 
 /// Is interrupted, cleans up for a while, and gives how often that was interrupted.
 task<int> clean_up_after_a_request() {
@@ -56,7 +52,7 @@ TEST_P(forwarding_of_requests, reaches_a_task_once_however_many_await_it) {
   const auto awaited = runtime.spawn(clean_up_after_a_request());
   const auto root = [&](std::size_t children) -> task<std::vector<int>> {
     std::vector<task<int>> all;
-    for (std::size_t i = 0; i < children; ++i) all.push_back(await(awaited));
+    for (std::size_t i = 0; i < children; ++i) all.push_back(await_handle(awaited));
     co_return co_await magpie::gather(std::move(all));
   };
   const auto gathering = runtime.spawn(root(5'000));
@@ -70,10 +66,11 @@ TEST_P(forwarding_of_requests, reaches_a_task_once_however_many_await_it) {
 
 TEST_P(forwarding_of_requests, lets_the_awaited_task_answer_on_every_way) {
   const auto last = runtime.spawn(clean_up_after_a_request());
-  const auto left = runtime.spawn(await(last));
-  const auto right = runtime.spawn(await(left));
+  const auto left = runtime.spawn(await_handle(last));
+  const auto right = runtime.spawn(await_handle(left));
   const auto root = [&]() -> task<int> {
-    const auto both = co_await magpie::gather(await(left), await(right), await(last));
+    const auto both =
+        co_await magpie::gather(await_handle(left), await_handle(right), await_handle(last));
     co_return std::get<0>(both) + std::get<1>(both) + std::get<2>(both);
   };
   const auto first = runtime.spawn(root());
@@ -180,7 +177,7 @@ TEST_P(forwarding_by_threads, ends_whatever_awaits_whatever) {
       });
     }
     for (std::thread& each : cancellers) each.join();
-    // Who has swallowed a request may wait again for one that waits for it.
+    // A task that has swallowed a request may wait again for one that waits for it.
     const auto end_all = [&] {
       return std::ranges::all_of(made.tasks(), [](const auto& each) { return !each.cancel(); });
     };

@@ -27,6 +27,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using magpie::test::announced_seed;
+using magpie::test::await_handle;
 using magpie::test::counted;
 using magpie::test::ends;
 using magpie::test::eventually;
@@ -50,11 +51,6 @@ MAGPIE_FOR_EACH_WORKER_COUNT(cancel_awaiting_by_threads);
 
 class cancel_awaiting_on_one_thread : public magpie::test::on_each_runtime {};
 MAGPIE_FOR_EACH_SINGLE_THREAD(cancel_awaiting_on_one_thread);
-
-template <class T>
-magpie::task<T> await_handle(magpie::task_handle<T> awaited) {
-  co_return co_await awaited;
-}
 
 /// Gives the reason instead, and how often its own task has been asked.
 magpie::task<std::string> await_and_swallow(magpie::task_handle<int> awaited) {

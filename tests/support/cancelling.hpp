@@ -61,6 +61,12 @@ inline task<int> sleep_and_give(int value) {
   co_return value;
 }
 
+/// Awaits the task through this copy of its handle.
+template <class T>
+task<T> await_handle(task_handle<T> awaited) {
+  co_return co_await awaited;
+}
+
 /// Gives the reason for which the sleep ended.
 inline task<std::string> swallow() {
   try {

@@ -52,6 +52,7 @@ class cancel_round {
   }
 
  private:
+  void push(forwarding_wait& wait) noexcept;
   void forward_all() noexcept;
   void forward_to(task_state_base& task, forwarding_wait& from) noexcept;
   void remove(forwarding_wait& done) noexcept;
@@ -60,8 +61,7 @@ class cancel_round {
   const std::shared_ptr<const std::string> reason_;
   std::shared_ptr<foreign_call> calls_;
   bool must_forward_ = false;                // there is a wait that could not be added
-  bool may_forward_ = false;                 // the turn to forward is this round's
-  std::uint64_t number_ = 0;                 // of this turn
+  std::uint64_t number_ = 0;                 // of the turn to forward; 0 before that
   const task_state_base* origin_ = nullptr;  // the task that the request was made to, or in
   forwarding_wait* top_ = nullptr;           // of the stack of waits that forward
 };

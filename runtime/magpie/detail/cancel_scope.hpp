@@ -122,10 +122,8 @@ class MAGPIE_LOCK cancel_scope {
 
   /// deliver(), and throws `cancelled` if there was a request.
   void deliver_or_pass(std::coroutine_handle<> at) {
-    if (due() == 0) [[likely]]
-      return;
-    const delivery found = deliver(at);
-    if (found != delivery::none) throw_cancelled(found);
+    if (due() != 0) [[unlikely]]
+      deliver_or_pass_slowly(at);
   }
 
   [[noreturn]] void throw_cancelled(delivery found);
@@ -164,6 +162,7 @@ class MAGPIE_LOCK cancel_scope {
   template <class Enter, class Visit>
   void walk(Enter enter, Visit visit) noexcept MAGPIE_UNCHECKED_LOCKING;
   void lock_slowly() noexcept MAGPIE_ACQUIRES();
+  void deliver_or_pass_slowly(std::coroutine_handle<> at);
   void store(scope_word next) noexcept { word_.store(next.bits(), std::memory_order_release); }
 
   // A scope_word. The thread that gets the lock sets the lock bit (acquire) and clears it
