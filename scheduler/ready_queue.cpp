@@ -17,6 +17,7 @@ namespace {
 
 using queue = moodycamel::ConcurrentQueue<job*>;
 
+// The first is for the jobs of timers.
 constexpr std::size_t shared_lane_count = 4;
 
 struct lane {
@@ -99,7 +100,7 @@ class stranded_jobs {
 std::size_t shared_lane_of_this_thread() noexcept {
   static std::atomic<std::size_t> next_thread{0};
   thread_local const std::size_t mine = next_thread.fetch_add(1, std::memory_order_relaxed);
-  return mine % shared_lane_count;
+  return 1 + mine % (shared_lane_count - 1);
 }
 
 }  // namespace
@@ -114,6 +115,11 @@ struct ready_queue::lanes {
     using lane::lane;
     spin_lock producers;  // a token serves one thread at a time
   };
+
+  void push_shared(std::size_t index, job* const* jobs, std::size_t count) noexcept {
+    const lock_guard lock(shared[index].producers);
+    if (!push_to(items, shared[index], jobs, count)) stranded.push(jobs, count);
+  }
 
   queue items;
   std::deque<lane> own;
@@ -130,9 +136,12 @@ void ready_queue::push(std::size_t worker, job& item) noexcept {
 }
 
 void ready_queue::push_shared(job* const* items, std::size_t count) noexcept {
-  lanes::shared_lane& lane = lanes_->shared[shared_lane_of_this_thread()];
-  const lock_guard lock(lane.producers);
-  if (!push_to(lanes_->items, lane, items, count)) lanes_->stranded.push(items, count);
+  lanes_->push_shared(shared_lane_of_this_thread(), items, count);
+}
+
+void ready_queue::push_of_timer(job& item) noexcept {
+  job* const items[] = {&item};
+  lanes_->push_shared(0, items, 1);
 }
 
 std::size_t ready_queue::pop(std::size_t worker, job** items, std::size_t most) noexcept {

@@ -26,6 +26,9 @@ class ready_queue {
   void push(std::size_t worker, job& item) noexcept;
   /// Any thread. The pushes of one thread stay in order.
   void push_shared(job* const* items, std::size_t count) noexcept;
+  /// The same for a job of an expired timer. These jobs have a shared lane to themselves: no flood
+  /// of other jobs makes timers late.
+  void push_of_timer(job& item) noexcept;
 
   /// Any thread: takes up to `most` jobs of one lane into `items`, the oldest first, and returns
   /// how many it took.

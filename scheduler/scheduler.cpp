@@ -57,8 +57,9 @@ worker_pool::~worker_pool() {
 
 timekeeper worker_pool::make_timers(const scheduler::options& settings) {
   const auto submit_one = [](void* self, job& item) {
-    job* const items[] = {&item};
-    static_cast<worker_pool*>(self)->submit(items, 1);
+    auto& pool = *static_cast<worker_pool*>(self);
+    pool.ready.push_of_timer(item);
+    pool.sleepers.notify();
   };
   if (settings.workers == 0) {
     const bool is_virtual = settings.driven.time == virtual_time;
@@ -76,14 +77,10 @@ void worker_pool::stop() noexcept {
   for (worker_thread& each : workers) each.join();
 }
 
-void worker_pool::submit(job* const* items, std::size_t count) noexcept {
-  ready.push_shared(items, count);
-  sleepers.notify();
-}
-
 void worker_pool::submit_from_outside(job* const* items, std::size_t count) noexcept {
   const outside_call call(this);
-  submit(items, count);
+  ready.push_shared(items, count);
+  sleepers.notify();
 }
 
 void worker_pool::arm(timer& item, time_point deadline, const worker* here) {

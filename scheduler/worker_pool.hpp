@@ -43,9 +43,7 @@ class worker_pool {
   worker_pool(const worker_pool&) = delete;
   worker_pool& operator=(const worker_pool&) = delete;
 
-  /// Makes the jobs ready, in order, with one wake-up. submit() is for the thread that keeps the
-  /// time, submit_from_outside() for threads outside of the pool.
-  void submit(job* const* items, std::size_t count) noexcept;
+  /// For threads outside of the pool: makes the jobs ready, in order, with one wake-up.
   void submit_from_outside(job* const* items, std::size_t count) noexcept;
 
   void arm(timer& item, time_point deadline, const worker* here);

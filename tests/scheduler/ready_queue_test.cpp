@@ -159,6 +159,20 @@ TEST(ready_queue, a_flooding_thread_does_not_starve_another) {
   while (pop_shared(queue) != &other) ASSERT_LT(pops++, 10U);
 }
 
+TEST(ready_queue, no_flood_makes_a_timer_late) {
+  ready_queue queue{1};
+  std::deque<item> flood(1000);
+  for (std::size_t i = 0; i < 8; ++i) {
+    std::thread([&] {
+      for (std::size_t k = i; k < flood.size(); k += 8) push_shared(queue, flood[k]);
+    }).join();
+  }
+  item of_timer;
+  queue.push_of_timer(of_timer);
+  unsigned pops = 1;
+  while (pop_shared(queue) != &of_timer) ASSERT_LT(pops++, 10U);
+}
+
 // Without memory. The queue asks malloc, so all of the process's memory has to be used up, in a
 // process of its own. Sanitizers bring their own malloc.
 
