@@ -8,7 +8,7 @@
 
 namespace magpie::detail {
 
-blocking_pool::blocking_pool(std::size_t most) : most_(most) {
+blocking_pool::blocking_pool(std::size_t most, const char* name) : most_(most), name_(name) {
   CPU_ZERO(&processors_);
   static_cast<void>(::sched_getaffinity(0, sizeof(processors_), &processors_));
 }
@@ -24,17 +24,17 @@ blocking_pool::~blocking_pool() {
   for (std::thread& each : ended_) each.join();
 }
 
-void blocking_pool::submit(blocking_call_base& call) {
+void blocking_pool::submit(pool_job& job) {
   std::list<std::thread> ended;
   {
     const lock_guard lock(mutex_);
-    // Before the call is queued, because a queued call may be made, and gone, at any moment.
+    // Before the job is queued: a queued job may be run, and gone, at any moment.
     if (queued_ >= idle_ && threads_.size() < most_) start_thread();
-    call.next = nullptr;
-    call.previous = last_;
-    call.is_queued = true;
-    (first_ == nullptr ? first_ : last_->next) = &call;
-    last_ = &call;
+    job.next = nullptr;
+    job.previous = last_;
+    job.is_queued = true;
+    (first_ == nullptr ? first_ : last_->next) = &job;
+    last_ = &job;
     ++queued_;
     ended.swap(ended_);
     arrival_.notify_one();
@@ -59,14 +59,14 @@ std::size_t blocking_pool::wait_until_idle(time_point deadline) {
   return busy();
 }
 
-bool blocking_pool::withdraw(blocking_call_base& call) noexcept {
+bool blocking_pool::withdraw(pool_job& job) noexcept {
   const lock_guard lock(mutex_);
-  if (!call.is_queued) return false;
-  unlink(call);
+  if (!job.is_queued) return false;
+  unlink(job);
   return true;
 }
 
-void blocking_pool::unlink(blocking_call_base& queued) noexcept {
+void blocking_pool::unlink(pool_job& queued) noexcept {
   (queued.previous == nullptr ? first_ : queued.previous->next) = queued.next;
   (queued.next == nullptr ? last_ : queued.next->previous) = queued.previous;
   queued.is_queued = false;
@@ -84,12 +84,12 @@ void blocking_pool::start_thread() {
 }
 
 void blocking_pool::loop(std::list<std::thread>::iterator self) {
-  ::pthread_setname_np(::pthread_self(), "magpie-blocking");
+  ::pthread_setname_np(::pthread_self(), name_);
   static_cast<void>(::sched_setaffinity(0, sizeof(processors_), &processors_));
-  while (blocking_call_base* const call = next_call(self)) call->make();
+  while (pool_job* const job = next_job(self)) job->run(*job);
 }
 
-blocking_call_base* blocking_pool::next_call(std::list<std::thread>::iterator self) {
+pool_job* blocking_pool::next_job(std::list<std::thread>::iterator self) {
   const lock_guard lock(mutex_);
   ++idle_;
   if (busy() == 0) idleness_.notify_all();
@@ -97,9 +97,9 @@ blocking_call_base* blocking_pool::next_call(std::list<std::thread>::iterator se
   while (first_ == nullptr && !stopping_ && arrival_.wait_until(mutex_, deadline)) {
   }
   --idle_;
-  if (blocking_call_base* const call = first_) {
-    unlink(*call);
-    return call;
+  if (pool_job* const job = first_) {
+    unlink(*job);
+    return job;
   }
   if (!stopping_) ended_.splice(ended_.end(), threads_, self);
   return nullptr;

@@ -5,62 +5,64 @@
 #include <cstddef>
 #include <deque>
 #include <list>
+#include <magpie/detail/pool_job.hpp>
 #include <magpie/detail/thread_annotations.hpp>
 #include <magpie/detail/thread_mutex.hpp>
-#include <magpie/run_blocking.hpp>
 #include <thread>
 
 namespace magpie::detail {
 
-/// The threads for calls that block. A call that finds no idle thread starts one, up to `most`
-/// threads; further calls wait in order. A thread that has had nothing to do for a while ends.
+/// Threads for what would keep a worker: calls that block. A job that finds no idle thread starts
+/// one, up to `most` threads; further jobs wait in order. A thread that has had nothing to do for a
+/// while ends.
 class blocking_pool {
  public:
-  /// The threads may run on the processors on which the calling thread may run.
-  explicit blocking_pool(std::size_t most);
+  /// The threads may run on the processors on which the calling thread may run. `name` is theirs,
+  /// of static storage duration, at most 15 characters.
+  blocking_pool(std::size_t most, const char* name);
 
-  /// Every task must have ended, so no call is in the queue. Waits for the calls that still run
-  /// although no task awaits them, and joins the threads.
+  /// No thread submits any more. Waits for the jobs that are queued or still run, and joins the
+  /// threads.
   ~blocking_pool();
 
   blocking_pool(const blocking_pool&) = delete;
   blocking_pool& operator=(const blocking_pool&) = delete;
 
-  /// Queues `call` for one of the threads. Throws std::system_error if the pool has no thread and
-  /// cannot start one, and std::bad_alloc. Then the call is not made.
-  void submit(blocking_call_base& call);
+  /// Queues `job` for one of the threads. Throws std::system_error if the pool has no thread and
+  /// cannot start one, and std::bad_alloc. Then the job is not run.
+  void submit(pool_job& job);
 
-  /// Returns false if every call that was submitted has been made and its task is ready again. Not
-  /// for the pool's own threads.
+  /// Returns false if every job that was submitted has returned. Not for the pool's own threads.
   [[nodiscard]] bool is_busy();
 
-  /// Blocks until that is so, or the deadline has passed. Returns how many calls are still queued
-  /// or running.
+  /// Blocks until that is so, or the deadline has passed. Returns how many jobs are still queued or
+  /// running.
   [[nodiscard]] std::size_t wait_until_idle(time_point deadline);
 
-  /// Takes a submitted call out of the queue. Returns false if a thread has it, or had it.
-  [[nodiscard]] bool withdraw(blocking_call_base& call) noexcept;
+  /// Takes a submitted job out of the queue. Returns false if a thread has it, or had it.
+  [[nodiscard]] bool withdraw(pool_job& job) noexcept;
 
  private:
   void loop(std::list<std::thread>::iterator self);
-  /// Waits for a call and takes it out of the queue. Returns null if the thread is to end.
-  [[nodiscard]] blocking_call_base* next_call(std::list<std::thread>::iterator self);
+  /// Waits for a job and takes it out of the queue. Returns null if the thread is to end.
+  [[nodiscard]] pool_job* next_job(std::list<std::thread>::iterator self);
 
   [[nodiscard]] std::size_t busy() const noexcept MAGPIE_REQUIRES(mutex_) {
     return queued_ + threads_.size() - idle_;
   }
-  void unlink(blocking_call_base& queued) noexcept MAGPIE_REQUIRES(mutex_);
+  void unlink(pool_job& queued) noexcept MAGPIE_REQUIRES(mutex_);
   void start_thread() MAGPIE_REQUIRES(mutex_);
 
   static constexpr std::chrono::seconds keep_alive{10};
 
   const std::size_t most_;
+  const char* const name_;
   cpu_set_t processors_;  // else a thread would inherit those of a pinned worker
   thread_mutex mutex_;
   thread_condition arrival_;
   thread_condition idleness_;
-  blocking_call_base* first_ MAGPIE_GUARDED_BY(mutex_) = nullptr;
-  blocking_call_base* last_ MAGPIE_GUARDED_BY(mutex_) = nullptr;
+  pool_job* first_ MAGPIE_GUARDED_BY(mutex_) = nullptr;
+  pool_job* last_ MAGPIE_GUARDED_BY(mutex_) = nullptr;
   std::size_t queued_ MAGPIE_GUARDED_BY(mutex_) = 0;
   std::size_t idle_ MAGPIE_GUARDED_BY(mutex_) = 0;
   std::list<std::thread> threads_ MAGPIE_GUARDED_BY(mutex_);

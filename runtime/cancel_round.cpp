@@ -1,6 +1,7 @@
 #include <magpie/detail/cancel_round.hpp>
 
 #include <magpie/detail/lock_guard.hpp>
+#include <magpie/detail/scheduler.hpp>
 #include <utility>
 
 #include "runtime/forwarding_turn.hpp"
@@ -17,9 +18,17 @@ bool cancel_task(task_state_base& task, std::shared_ptr<const std::string> reaso
 }
 
 void cancel_round::notify(cancel_scope& scope) noexcept {
-  {
-    const lock_guard guard(scope);
-    scope.notify_members(*this);
+  round_place place;
+  finish(scope, place);
+}
+
+bool cancel_round::begin(cancel_scope& scope, round_place& place) noexcept {
+  is_in_hurry_ = true;
+  return notify_some(scope, place);
+}
+
+void cancel_round::finish(cancel_scope& scope, round_place& place) noexcept {
+  while (!notify_some(scope, place)) {
   }
   if (must_forward_) {
     forwarding_turn turn;
@@ -31,7 +40,18 @@ void cancel_round::notify(cancel_scope& scope) noexcept {
     }
     forward_all();
   }
+  wake_all();
   make_calls();
+}
+
+bool cancel_round::notify_some(cancel_scope& scope, round_place& place) noexcept {
+  bool are_all = false;
+  {
+    const lock_guard guard(scope);
+    are_all = scope.notify_some(*this, place);
+  }
+  wake_all();
+  return are_all;
 }
 
 bool cancel_round::forward(forwarding_wait& beginning) noexcept {
@@ -42,6 +62,7 @@ bool cancel_round::forward(forwarding_wait& beginning) noexcept {
     push(beginning);
     forward_all();
   }
+  wake_all();
   make_calls();
   return beginning.has_forwarded_ != 0;
 }
@@ -49,6 +70,7 @@ bool cancel_round::forward(forwarding_wait& beginning) noexcept {
 void cancel_round::add(forwarding_wait& found) noexcept {
   if (number_ == 0) {
     must_forward_ = true;
+    has_refused_ = is_in_hurry_;
     return;
   }
   found.is_on_stack_ = true;
@@ -104,7 +126,42 @@ void cancel_round::remove(forwarding_wait& done) noexcept {
   const lock_guard guard(*done.scope);
   done.is_on_stack_ = false;
   if (done.has_forwarded_ == 0) done.answered_ = 0;
-  if (done.is_in_ring_ != 0 && done.typed().withdraw(done)) done.submit_withdrawn();
+  if (done.is_in_ring_ != 0 && done.typed().withdraw(done)) done.leave_withdrawn(*this);
+}
+
+bool cancel_round::call_later(std::shared_ptr<foreign_call> call) noexcept {
+  has_refused_ = is_in_hurry_;
+  if (has_refused_) return false;
+  call->next = std::move(calls_);
+  calls_ = std::move(call);
+  return true;
+}
+
+void cancel_round::wake_later(leaf_wait& withdrawn) noexcept {
+  withdrawn.next = nullptr;
+  if (first_woken_ == nullptr) {
+    first_woken_ = &withdrawn;
+  } else {
+    last_woken_->next = &withdrawn;
+  }
+  last_woken_ = &withdrawn;
+}
+
+/// Those that follow each other and belong to one scheduler are made ready together.
+void cancel_round::wake_all() noexcept {
+  while (leaf_wait* const first = std::exchange(first_woken_, nullptr)) {
+    scheduler& home = first->home();
+    leaf_wait* last = first;
+    while (last->next != nullptr && &static_cast<leaf_wait*>(last->next)->home() == &home) {
+      last = static_cast<leaf_wait*>(last->next);
+    }
+    first_woken_ = static_cast<leaf_wait*>(std::exchange(last->next, nullptr));
+    if (last == first) {
+      home.wake(*first);
+    } else {
+      home.submit_all(*first);
+    }
+  }
 }
 
 void cancel_round::make_calls() noexcept {

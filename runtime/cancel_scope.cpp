@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <magpie/detail/branch.hpp>
+#include <magpie/detail/cancel_round.hpp>
 #include <magpie/detail/proceed.hpp>
 #include <magpie/detail/task_state.hpp>
 #include <magpie/errors.hpp>
@@ -68,9 +69,8 @@ time_point cancel_scope::earliest_deadline() noexcept {
 }
 
 task_state_base& cancel_scope::root() noexcept {
-  cancel_scope* scope = this;
-  while (scope->look().is_nested()) scope = &static_cast<nested_scope*>(scope)->parent();
-  return static_cast<task_state_base&>(*scope);
+  if (look().is_nested()) return *static_cast<nested_scope&>(*this).root_;
+  return static_cast<task_state_base&>(*this);
 }
 
 void cancel_scope::notify_members(cancel_round& round) noexcept {
@@ -79,6 +79,33 @@ void cancel_scope::notify_members(cancel_round& round) noexcept {
     inner.take_over_requests();
   };
   walk(hand_down, [&](scope_member& wait) noexcept { wait.operations_.notify(wait, round); });
+}
+
+bool cancel_scope::notify_some(cancel_round& round, round_place& place) noexcept {
+  scope_member* each = members_;
+  if (std::exchange(place.is_linked_, false)) {
+    each = place.next_;
+    unlink(place);
+  }
+  for (std::size_t left = most_at_once; each != nullptr && left != 0; --left) {
+    scope_member* const following = each->next_;  // read first: a wait may leave the scope
+    if (!each->is_scope()) {
+      each->operations_.notify(*each, round);
+      if (round.has_refused()) break;
+    } else if (round.is_in_hurry()) {
+      break;
+    } else {
+      auto& inner = static_cast<nested_scope&>(*each);
+      const lock_guard<cancel_scope> guard(inner);
+      inner.take_over_requests();
+      inner.notify_members(round);
+    }
+    each = following;
+  }
+  if (each == nullptr) return true;
+  insert(place, *each);
+  place.is_linked_ = true;
+  return false;
 }
 
 void cancel_scope::describe_members(wait_descriptions& into) noexcept {
@@ -94,10 +121,11 @@ cancel_scope::delivery cancel_scope::deliver(std::coroutine_handle<> at) noexcep
   if (due() <= told) return delivery::none;
   const lock_guard guard(*this);
   if (due() <= told) return delivery::none;
-  set_told(at, due());
+  const std::uint64_t now = due();
+  set_told(at, now);
   for (cancel_scope* each = this; each->look().is_nested();) {
     auto& nested = static_cast<nested_scope&>(*each);
-    nested.note_delivery(told);
+    nested.note_delivery(told, now);
     each = &nested.parent();
   }
   return last_requests().to_task > told ? delivery::from_task : delivery::from_scope;
@@ -133,6 +161,7 @@ std::uint64_t nested_scope::enter(std::coroutine_handle<> awaiting,
                                   end_function when_ended) noexcept {
   worker& here = worker::here();
   parent_ = static_cast<cancel_scope*>(here.context());
+  root_ = &parent_->root();
   awaiter_ = awaiting;
   when_ended_ = when_ended;
   here.set_context(static_cast<cancel_scope*>(this));

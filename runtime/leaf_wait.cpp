@@ -1,5 +1,6 @@
 #include <magpie/detail/leaf_wait.hpp>
 
+#include <magpie/detail/cancel_round.hpp>
 #include <mutex>
 
 #include "runtime/runtime_core.hpp"
@@ -41,10 +42,10 @@ void leaf_wait::resume() {
   if (withdrawn_ || due != cancel_scope::delivery::none) scope->throw_cancelled(due);
 }
 
-void leaf_wait::submit_withdrawn() noexcept {
+void leaf_wait::leave_withdrawn(cancel_round& round) noexcept {
   withdrawn_ = true;
   leave_locked_scope();
-  home().wake(*this);
+  round.wake_later(*this);
 }
 
 scheduler& leaf_wait::home() const noexcept { return scope->root().home()->jobs; }

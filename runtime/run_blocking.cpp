@@ -8,22 +8,23 @@
 
 namespace magpie::detail {
 
-void blocking_call_base::make() noexcept {
-  const stage seen = stage_.load(std::memory_order_acquire);
+void blocking_call_base::make(pool_job& self) noexcept {
+  auto& call = static_cast<blocking_call_base&>(self);
+  const stage seen = call.stage_.load(std::memory_order_acquire);
   if (seen == stage::submitted || seen == stage::awaited) {
-    const lent_locals of_task(locals_);
+    const lent_locals of_task(call.locals_);
     try {
-      call_(*this);
+      call.call_(call);
     } catch (...) {
-      failure_ = std::current_exception();
+      call.failure_ = std::current_exception();
     }
   }
-  switch (stage_.exchange(stage::ended, std::memory_order_acq_rel)) {
+  switch (call.stage_.exchange(stage::ended, std::memory_order_acq_rel)) {
     case stage::awaited:
-      wait_->home().submit(*wait_);
+      call.wait_->home().submit(*call.wait_);
       break;
     case stage::released:
-      dispose_(*this);
+      call.dispose_(call);
       break;
     case stage::submitted:
     case stage::withdrawn:

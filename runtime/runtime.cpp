@@ -86,6 +86,7 @@ runtime_core::runtime_core(const runtime_options& settings)
     : options(checked(settings)),
       identity(options.on_unobserved),
       tasks(std::max<std::size_t>(options.workers, 1)),
+      rounds(1, "magpie-rounds"),
       jobs({.workers = options.workers,
             .driven = {.time = options.time, .seed = options.seed, .ring = ring_of(options)},
             .where = options.pin ? pinning::one_processor_each : pinning::none,
@@ -95,7 +96,7 @@ runtime_core::runtime_core(const runtime_options& settings)
                               [](void* self, void* scope, duration so_far) {
                                 static_cast<runtime_core*>(self)->report_long_run(scope, so_far);
                               }}}),
-      blocking(options.max_blocking_threads) {
+      blocking(options.max_blocking_threads, "magpie-blocking") {
   living_runtimes& living = living_runtimes::instance();
   const lock_guard lock(living.mutex);
   living.by_identity.emplace(identity.word(), this);
@@ -207,13 +208,38 @@ std::vector<any_task_handle> runtime_core::all_tasks() const {
 }
 
 /// The task may have ended and its slot may have been reused or freed, so this looks it up again.
-void runtime_core::report_long_run(const void* scope, duration so_far) {
+namespace {
+
+/// Finds the task that has kept its worker, and reports it, on another thread than the
+/// timekeeper's.
+struct long_run_search : pool_job {
+  long_run_search(runtime_core& in, const void* which, duration time) noexcept
+      : pool_job(&report), core(in), scope(which), so_far(time) {}
+
+  static void report(pool_job& self) noexcept {
+    const std::unique_ptr<const long_run_search> search(static_cast<long_run_search*>(&self));
+    search->core.for_each_task([&](task_state_base& each) {
+      if (!each.contains(search->scope)) return;
+      const std::string name = each.name_for_report();
+      search->core.options.on_long_run({name, search->so_far});
+    });
+  }
+
+  runtime_core& core;
+  const void* const scope;
+  const duration so_far;
+};
+
+}  // namespace
+
+void runtime_core::report_long_run(const void* scope, duration so_far) noexcept {
   if (options.on_long_run == nullptr) return;
-  for_each_task([&](task_state_base& each) {
-    if (!each.contains(scope)) return;
-    const std::string name = each.name_for_report();
-    options.on_long_run({name, so_far});
-  });
+  try {
+    auto search = std::make_unique<long_run_search>(*this, scope, so_far);
+    rounds.submit(*search);
+    static_cast<void>(search.release());
+  } catch (...) {  // there is no memory, or no thread: no report
+  }
 }
 
 bool runtime_core::try_add_tasks(std::size_t count) {

@@ -34,8 +34,9 @@ class runtime_identity {
   std::uint64_t word_;
 };
 
-/// The parts of a runtime. They stand in the order of dependence: the blocking pool's threads
-/// submit to the scheduler, so they are joined first.
+/// The parts of a runtime. They stand in the order of dependence. The threads for blocking calls
+/// submit to the scheduler, so they are joined first. The timekeeper, a part of the scheduler, uses
+/// `rounds` to its end.
 class runtime_core {
  public:
   explicit runtime_core(const runtime_options& settings);
@@ -87,7 +88,7 @@ class runtime_core {
   [[nodiscard]] std::vector<straggler> list_tasks() const;
 
   /// Reports to on_long_run the task that has, or had, the scope at that address.
-  void report_long_run(const void* scope, duration so_far);
+  void report_long_run(const void* scope, duration so_far) noexcept;
 
   [[nodiscard]] bool is_driven() const noexcept { return options.workers == 0; }
 
@@ -107,6 +108,9 @@ class runtime_core {
   const runtime_options options;
   const runtime_identity identity;
   registry tasks;
+  // For what the timekeeper does not do itself: the rest of a round, and users' code. One thread:
+  // it does not depend on the workers, nor on calls that block.
+  blocking_pool rounds;
   scheduler jobs;
   blocking_pool blocking;
 

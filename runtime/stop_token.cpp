@@ -24,8 +24,7 @@ void stop_member::stop(scope_member& self, cancel_round& round) noexcept {
   auto& member = static_cast<stop_member&>(self);
   member.scope->assume_locked();
   if (member.is_stopped_ || !member.is_news()) return;
-  member.is_stopped_ = true;
-  round.call_later(member.request_);
+  member.is_stopped_ = round.call_later(member.request_);
 }
 
 continuation stoppable_scope::begin(std::coroutine_handle<> awaiting) {

@@ -47,7 +47,8 @@ bool timeout_scope::reschedule(time_point deadline) {
   detail::scheduler& home = root().home()->jobs;
   detail::job* awaiter = nullptr;
   if (is_over) {
-    awaiter = run_out();
+    detail::cancel_round().notify(*this);
+    awaiter = let_go();
   } else {
     home.arm(*this, deadline);  // without the lock, which the fired timer takes
     const detail::lock_guard<cancel_scope> guard(*this);
@@ -89,20 +90,46 @@ std::coroutine_handle<> timeout_scope::go_on(nested_scope& self) noexcept {
 
 detail::job* timeout_scope::expire(timer& self) noexcept {
   auto& scope = static_cast<timeout_scope&>(self);
+  bool is_over = false;
   {
     const detail::lock_guard<cancel_scope> guard(scope);
-    if (!scope.has_ended_ && scope.outcome == state::expired) {
+    // At the end of the runtime all timers fire.
+    is_over = !scope.has_ended_ && scope.outcome == state::expired;
+    if (is_over) {
       scope.mark_requested();
       scope.has_notified_ = true;
       scope.has_fired_.store(true, std::memory_order_release);
     }
   }
-  return scope.run_out();
+  if (is_over && !scope.notify_at_expiry()) return nullptr;
+  return scope.let_go();
 }
 
-detail::job* timeout_scope::run_out() noexcept {
-  // Without a request it is the end of the runtime that fires all timers.
-  if (has_own_request()) detail::cancel_round().notify(*this);
+/// What may take long, or is a user's code, must not delay other timers. Nor may it wait for a
+/// worker: each may be in a computation that looks at a stop token. A thread that drives the
+/// runtime itself does everything.
+bool timeout_scope::notify_at_expiry() noexcept {
+  detail::runtime_core& core = *root().home();
+  if (!core.is_driven()) {
+    if (detail::cancel_round().begin(*this, rest_.place)) return true;
+    try {
+      core.rounds.submit(rest_);
+      return false;
+    } catch (...) {  // there is no memory, or no thread: better late timers than no end
+    }
+  }
+  detail::cancel_round().finish(*this, rest_.place);
+  return true;
+}
+
+void timeout_scope::rest_of_round::finish(detail::pool_job& self) noexcept {
+  auto& rest = static_cast<rest_of_round&>(self);
+  detail::scheduler& home = rest.scope->root().home()->jobs;
+  detail::cancel_round().finish(*rest.scope, rest.place);
+  if (detail::job* const awaiter = rest.scope->let_go()) home.submit(*awaiter);
+}
+
+detail::job* timeout_scope::let_go() noexcept {
   const detail::lock_guard<cancel_scope> guard(*this);
   is_armed_ = false;
   return awaiter_if_free();

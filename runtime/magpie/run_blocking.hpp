@@ -6,6 +6,7 @@
 #include <functional>
 #include <magpie/detail/frame_pool.hpp>
 #include <magpie/detail/leaf_wait.hpp>
+#include <magpie/detail/pool_job.hpp>
 #include <magpie/detail/result_slot.hpp>
 #include <magpie/detail/task_coroutine.hpp>
 #include <magpie/detail/task_state.hpp>
@@ -22,24 +23,12 @@ class blocking_wait;
 
 /// A call on its way through the blocking pool, without its types. The awaiter owns it. When the
 /// awaiter has released it, the pool owns it.
-class blocking_call_base {
- public:
-  blocking_call_base(const blocking_call_base&) = delete;
-  blocking_call_base& operator=(const blocking_call_base&) = delete;
-
-  /// Called on a thread of the pool. Makes the call, unless the task no longer wants it, and wakes
-  /// the task if that waits. This object may be gone afterwards.
-  void make() noexcept;
-
-  // Guarded by the pool's mutex.
-  blocking_call_base* next = nullptr;
-  blocking_call_base* previous = nullptr;
-  bool is_queued = false;
-
+class blocking_call_base : public pool_job {
  protected:
   using operation = void (*)(blocking_call_base&);
 
-  blocking_call_base(operation call, operation dispose) noexcept : call_(call), dispose_(dispose) {}
+  blocking_call_base(operation call, operation dispose) noexcept
+      : pool_job(&make), call_(call), dispose_(dispose) {}
   ~blocking_call_base() = default;
 
   // The source of the function's stop token, if the function takes one.
@@ -49,6 +38,10 @@ class blocking_call_base {
   friend blocking_wait;
 
   enum class stage : unsigned char { submitted, awaited, withdrawn, ended, released };
+
+  /// On a thread of the pool. Makes the call, unless the task no longer wants it, and wakes the
+  /// task if that waits.
+  static void make(pool_job& self) noexcept;
 
   const operation call_;
   const operation dispose_;

@@ -73,7 +73,8 @@ struct runtime_options {
   /// run_blocking(). The resolution is a millisecond. Default: disabled.
   duration long_run_limit = duration::max();
 
-  /// Called on the timekeeper's thread, so it must be quick. It must not throw. Null: no report.
+  /// Called on a thread of the runtime that also brings cancel requests to tasks whose timeouts
+  /// have expired, so it must be quick. It must not throw. Null: no report.
   long_run_hook on_long_run = &print_long_run;
 
   /// Called once for each failure that no handle observed, on the thread that drops the last

@@ -163,8 +163,9 @@ class stopped_by_awaiter final : private stoppable_scope {
 ///
 /// A stopped token stays stopped, also if the request is taken back. The token is stopped after the
 /// request has reached everything that waits, so the body may have gone on, or ended, by then. The
-/// token's callbacks run on the thread that makes the request, or on the timekeeper's. They must
-/// not block there, nor wait for tasks.
+/// token's callbacks run on the thread that makes the request; after a timeout, on a thread of the
+/// runtime that brings the requests of other timeouts, too. They must not block there, nor wait for
+/// tasks.
 ///
 ///     auto found = co_await magpie::with_stop_token([&](std::stop_token token) {
 ///       return search(index, token);  // a task

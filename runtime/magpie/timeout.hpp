@@ -9,6 +9,7 @@
 #include <magpie/detail/awaited_body.hpp>
 #include <magpie/detail/branch.hpp>
 #include <magpie/detail/cancel_scope.hpp>
+#include <magpie/detail/pool_job.hpp>
 #include <magpie/detail/resumption.hpp>
 #include <magpie/detail/task_coroutine.hpp>
 #include <magpie/detail/thread_annotations.hpp>
@@ -66,9 +67,22 @@ class timeout_scope : protected detail::abort_scope, private detail::timer {
   [[nodiscard]] static std::coroutine_handle<> go_on(detail::nested_scope& self) noexcept;
   [[nodiscard]] static detail::job* expire(detail::timer& self) noexcept;
 
-  /// Brings the cancel request, if there is one, to what runs within. Returns the awaiter's job if
-  /// the body has ended in that time, and null otherwise.
-  [[nodiscard]] detail::job* run_out() noexcept;
+  /// What the timekeeper leaves to another thread.
+  struct rest_of_round : detail::pool_job {
+    explicit rest_of_round(timeout_scope& in) noexcept : pool_job(&finish), scope(&in) {}
+
+    static void finish(detail::pool_job& self) noexcept;
+
+    timeout_scope* const scope;
+    detail::round_place place;
+  };
+
+  /// On the timekeeper's thread: brings the cancel request to what runs within. Returns false if
+  /// another thread goes on with that, and then lets the scope go.
+  [[nodiscard]] bool notify_at_expiry() noexcept;
+  /// For the last thread that brings the request. Returns the awaiter's job if the body has ended
+  /// in that time, and null otherwise.
+  [[nodiscard]] detail::job* let_go() noexcept;
   /// Returns the same. A thread has no more to do with the scope.
   [[nodiscard]] detail::job* awaiter_if_free() noexcept MAGPIE_REQUIRES(this) {
     return has_ended_ && !is_armed_ && !is_arming_ ? &resumption_ : nullptr;
@@ -76,8 +90,9 @@ class timeout_scope : protected detail::abort_scope, private detail::timer {
 
   // Of the awaiter. When the body has ended, the last thread that uses the scope submits it.
   detail::resumption resumption_;
+  rest_of_round rest_{*this};
 
-  // The timer is in the wheel or on its way out, or run_out() runs.
+  // The timer is in the wheel or on its way out, or a thread brings the request.
   bool is_armed_ MAGPIE_GUARDED_BY(this) = false;
   bool is_arming_ MAGPIE_GUARDED_BY(this) = false;     // reschedule() arms the timer
   bool has_notified_ MAGPIE_GUARDED_BY(this) = false;  // or is about to notify the members

@@ -57,7 +57,16 @@ class sleep_in_time : public cancel_program<sleep_in_time<others...>, others...>
   void check() { RL_ASSERT(this->told() + this->slept() + this->timeouts() == 1); }
 };
 
-/// The same, and another sleep behind it, to clean up: a request ends one of the two.
+/// A timeout around that, whose round has a scope to go through.
+template <other... others>
+class sleep_in_two : public cancel_program<sleep_in_two<others...>, others...> {
+ public:
+  task<> body() { co_await this->sleep_within_two(1s); }
+  void check() { RL_ASSERT(this->told() + this->slept() + this->timeouts() == 1); }
+};
+
+/// A timeout around a sleep, and another sleep behind it, to clean up: a request ends one of the
+/// two.
 template <other... others>
 class sleep_in_time_and_after
     : public cancel_program<sleep_in_time_and_after<others...>, others...> {
@@ -211,6 +220,8 @@ int main() {
     run<sleep_in_time<fires>>("sleep_in_time<fires>", kind);
     run<sleep_in_time<fires_newest>>("sleep_in_time<fires_newest>", kind);
     run<sleep_in_time<fires_once>>("sleep_in_time<fires_once>", kind);
+    run<sleep_in_two<fires>>("sleep_in_two<fires>", kind);
+    run<sleep_in_two<fires_once>>("sleep_in_two<fires_once>", kind);
     run<no_time<asks>>("no_time<asks>", kind);
     run<body_in_time<fires>>("body_in_time<fires>", kind);
     run<rescheduled<1, fires_once, interferes>>("rescheduled<1>", kind);
@@ -222,6 +233,7 @@ int main() {
     run<one_sleep<asks, asks>>("one_sleep<asks, asks>", kind);
     run<two_sleeps<fires, asks_twice>>("two_sleeps<fires, asks_twice>", kind);
     run<sleep_in_time<fires, asks>>("sleep_in_time<fires, asks>", kind);
+    run<sleep_in_two<fires, asks>>("sleep_in_two<fires, asks>", kind);
     run<sleep_in_time_and_after<fires, asks>>("sleep_in_time_and_after", kind);
     run<sleep_in_time<works, fires, asks>>("sleep_in_time<works, fires, ...>", kind);
     run<body_in_time<fires, asks>>("body_in_time<fires, asks>", kind);

@@ -69,7 +69,7 @@ class cancel_program : public cancel_program_base {
     RL_ASSERT(has_ended_ && core_.jobs.take() == nullptr && core_.jobs.is_idle());
     // Each request is told or found at the end; several may be told as one.
     const int seen = told_ + (is_left_ ? 1 : 0);
-    RL_ASSERT(seen <= accepted_ + ended_early_ && (accepted_ == 0 || seen > 0));
+    RL_ASSERT(seen <= accepted_ + ended_early_ && (accepted_ == 0) == (seen == 0));
     static_cast<Derived&>(*this).check();
     RL_ASSERT(detail::frames::are_gone());
   }
@@ -106,9 +106,23 @@ class cancel_program : public cancel_program_base {
     (was_told ? told_ : slept_) += 1;
   }
 
-  task<> sleep_within(duration limit) {
-    bool has_expired = false;
+  static task<> sleep_in_both(timeout_scope& outer, bool& has_expired) {
     const auto body = [&has_expired](timeout_scope& scope) { return sleep_in(scope, has_expired); };
+    try {
+      co_await with_timeout(1s, body);
+    } catch (const cancelled&) {
+      has_expired |= outer.expired();
+      throw;
+    }
+  }
+
+  task<> sleep_within(duration limit) { return count_end_within(limit, &sleep_in); }
+  /// With another timeout in between.
+  task<> sleep_within_two(duration limit) { return count_end_within(limit, &sleep_in_both); }
+
+  task<> count_end_within(duration limit, task<> (*run)(timeout_scope&, bool&)) {
+    bool has_expired = false;
+    const auto body = [&](timeout_scope& scope) { return run(scope, has_expired); };
     bool was_told = false;
     bool is_over = false;
     try {
@@ -166,19 +180,26 @@ class cancel_program : public cancel_program_base {
         accepted_ += detail::cancel_task(state_, nullptr) ? 1 : 0;
         break;
       case other::fires_once:
-        while (!core_.jobs.expire(scheduler::firing::oldest) && !has_ended_) {
+        while (!expire(scheduler::firing::oldest) && !has_ended_) {
           core_.jobs.something_armed.wait();
         }
         break;
       case other::fires:
       case other::fires_newest:
         while (!has_ended_) {
-          const bool has_fired = core_.jobs.expire(
-              what == other::fires ? scheduler::firing::oldest : scheduler::firing::newest);
+          const bool has_fired =
+              expire(what == other::fires ? scheduler::firing::oldest : scheduler::firing::newest);
           if (!has_fired && !has_ended_) core_.jobs.something_armed.wait();
         }
         break;
     }
+  }
+
+  /// The thread then does what the timekeeper leaves to another one, too.
+  bool expire(scheduler::firing which) {
+    const bool has_fired = core_.jobs.expire(which);
+    while (detail::pool_job* const left = core_.rounds.take()) left->run(*left);
+    return has_fired;
   }
 
   detail::runtime_core core_;

@@ -980,7 +980,7 @@ MUTANTS = [
            "wait.is_news()",
            file="runtime/magpie/detail/leaf_wait.hpp"),
     cancel("cancel: a request takes the wait out and does not submit it",
-           "wait.withdraw()) wait.submit_withdrawn();",
+           "wait.withdraw()) wait.leave_withdrawn(round);",
            "wait.withdraw()) return;",
            file="runtime/magpie/detail/leaf_wait.hpp"),
     cancel("cancel: a request submits a wait that was not there",
@@ -993,14 +993,14 @@ MUTANTS = [
            "  return scope->due();\n"),
     cancel("cancel: a wait is submitted before it has left its scope",
            "  leave_locked_scope();\n"
-           "  home().wake(*this);\n",
+           "  round.wake_later(*this);\n",
            "  cancel_scope& around = *scope;\n"
            "  home().wake(*this);\n"
            "  around.unlock();\n"
            "  around.lock();\n"
            "  leave_locked_scope();\n"),
     cancel("cancel: a withdrawn wait is not submitted",
-           "  home().wake(*this);\n",
+           "  round.wake_later(*this);\n",
            ""),
     cancel("cancel: a withdrawn wait takes itself for one that is over",
            "  withdrawn_ = true;\n",
@@ -1010,7 +1010,7 @@ MUTANTS = [
            "  static_cast<void>(leave_scope());\n"
            "  if (!withdrawn_) return;\n"),
     cancel("cancel: a delivery is not noted",
-           "  set_told(at, due());\n",
+           "  set_told(at, now);\n",
            "",
            file="runtime/cancel_scope.cpp"),
     cancel("cancel: a coroutine that throws does not hand on what it has been told",
@@ -1031,18 +1031,22 @@ MUTANTS = [
            "    parent_->unlink",
            file="runtime/cancel_scope.cpp"),
     cancel("cancel: a request is not handed down",
+           "    inner.assume_locked();\n"
            "    inner.take_over_requests();\n",
-           "",
+           "    inner.assume_locked();\n",
+           "(inner);\n"
+           "      inner.take_over_requests();\n",
+           "(inner);\n",
            file="runtime/cancel_scope.cpp"),
     cancel("cancel: the waits of a scope within are not notified",
-           "      each = inner.members_;\n",
-           "      each = nullptr;\n",
+           "      inner.notify_members(round);\n",
+           "",
            file="runtime/cancel_scope.cpp"),
     cancel("cancel: a scope within is gone through without its lock",
-           "      inner.lock();\n",
-           "",
-           "      left.unlock();\n",
-           "",
+           "      const lock_guard<cancel_scope> guard(inner);\n"
+           "      inner.take",
+           "      inner.assume_locked();\n"
+           "      inner.take",
            file="runtime/cancel_scope.cpp"),
     cancel("cancel: a scope within does not enter the one around it",
            "  parent_->link(*this);\n",
@@ -1062,20 +1066,13 @@ MUTANTS = [
            "    take_over",
            file="runtime/cancel_scope.cpp"),
     cancel("cancel: a request notifies nobody",
-           "    scope.notify_members(*this);\n"
-           "  }\n"
-           "  if (must",
-           "  }\n"
-           "  if (must",
+           "    are_all = scope.notify_some(*this, place);\n",
+           "    are_all = true;\n",
            file="runtime/cancel_round.cpp"),
     cancel("cancel: a request notifies without the lock",
            "    const lock_guard guard(scope);\n"
-           "    scope.notify_members(*this);\n"
-           "  }\n"
-           "  if (must",
-           "    scope.notify_members(*this);\n"
-           "  }\n"
-           "  if (must",
+           "    are_all",
+           "    are_all",
            file="runtime/cancel_round.cpp"),
     cancel("cancel: the lock lets everybody in",
            "return !scope_word(word_.fetch_or(scope_word::lock_bit, "
@@ -1108,15 +1105,12 @@ MUTANTS = [
            "  if (scope.awaiter_if_free() != nullptr || scope.expired()) return",
            file="runtime/timeout.cpp"),
     cancel("cancel: an expiry is over before the members are told",
-           "  if (has_own_request()) detail::cancel_round().notify(*this);\n"
-           "  const detail::lock_guard<cancel_scope> guard(*this);\n"
-           "  is_armed_ = false;\n",
+           "  if (is_over && !scope.notify_at_expiry()) return nullptr;\n",
            "  {\n"
-           "    const std::lock_guard first(static_cast<cancel_scope&>(*this));\n"
-           "    is_armed_ = false;\n"
+           "    const std::lock_guard first(static_cast<cancel_scope&>(scope));\n"
+           "    scope.is_armed_ = false;\n"
            "  }\n"
-           "  if (has_own_request()) detail::cancel_round().notify(*this);\n"
-           "  const detail::lock_guard<cancel_scope> guard(*this);\n",
+           "  if (is_over && !scope.notify_at_expiry()) return nullptr;\n",
            file="runtime/timeout.cpp"),
     cancel("cancel: an expiry is never over",
            "  is_armed_ = false;\n"
@@ -1140,9 +1134,30 @@ MUTANTS = [
            "  return",
            file="runtime/timeout.cpp"),
     cancel("cancel: an expiry tells nobody",
-           "  if (has_own_request()) detail::cancel_round().notify(*this);\n",
+           "  if (is_over && !scope.notify_at_expiry()) return nullptr;\n",
            "",
            file="runtime/timeout.cpp"),
+    cancel("cancel: the timekeeper lets a scope go whose members another thread tells",
+           "!scope.notify_at_expiry()) return nullptr;\n",
+           "!scope.notify_at_expiry()) return scope.let_go();\n",
+           file="runtime/timeout.cpp"),
+    cancel("cancel: what the timekeeper leaves is not done",
+           "  detail::cancel_round().finish(*rest.scope, rest.place);\n",
+           "",
+           file="runtime/timeout.cpp"),
+    cancel("cancel: the thread that does the rest does not let the scope go",
+           "  if (detail::job* const awaiter = rest.scope->let_go()) home.submit(*awaiter);\n",
+           "  static_cast<void>(home);\n",
+           file="runtime/timeout.cpp"),
+    cancel("cancel: the rest of a round begins behind its first member",
+           "    each = place.next_;\n",
+           "    each = place.next_->next_;\n",
+           file="runtime/cancel_scope.cpp"),
+    cancel("cancel: what a part of a round has withdrawn is not woken",
+           "  wake_all();\n"
+           "  return are_all",
+           "  return are_all",
+           file="runtime/cancel_round.cpp"),
     cancel("cancel: an expiry is not marked",
            "      scope.mark_requested();\n"
            "      scope.has_notified_",
@@ -1163,13 +1178,13 @@ MUTANTS = [
            "",
            file="runtime/magpie/timeout.hpp"),
     cancel("cancel: a timeout is to blame for what is delivered with its expiry",
-           "    return is_overruled_.load(std::memory_order_relaxed) ||\n"
-           "           (told_",
-           "    return (told_",
+           "    return is_overruled_.load(std::memory_order_relaxed) ||\n",
+           "    return\n",
            file="runtime/magpie/detail/cancel_scope.hpp"),
     cancel("cancel: a timeout is to blame though it came too late",
-           "(told_ > told_before && told_ < own_.load(std::memory_order_relaxed));",
-           "(told_ < told_before);",
+           "(outside_is_delivered_.load(std::memory_order_relaxed) && "
+           "!own_request_was_delivered());",
+           "false;",
            file="runtime/magpie/detail/cancel_scope.hpp"),
     cancel("cancel: a timeout is never to blame",
            "      if (is_cancelled_from_outside()) throw;\n",

@@ -18,6 +18,7 @@
 #include "support/eventually.hpp"
 #include "support/scale.hpp"
 #include "support/tasks.hpp"
+#include "support/threads.hpp"
 #include "support/worker_counts.hpp"
 
 namespace {
@@ -33,11 +34,12 @@ class told {
   struct run {
     std::string task_name;
     magpie::duration so_far;
+    std::string thread;
   };
 
   static void add(const magpie::long_run& run) noexcept {
     const std::lock_guard lock(mutex_);
-    runs_.push_back({std::string(run.task_name), run.so_far});
+    runs_.push_back({std::string(run.task_name), run.so_far, magpie::test::this_thread_name()});
   }
 
   [[nodiscard]] static std::size_t count() {
@@ -81,6 +83,7 @@ TEST_P(long_run, is_told_once_with_its_name_and_time) {
   ASSERT_EQ(runs.size(), 1U);
   EXPECT_EQ(runs[0].task_name, "keeps on");
   EXPECT_GE(runs[0].so_far, 5ms);
+  EXPECT_NE(runs[0].thread, "magpie-time");  // rule 94
 }
 
 TEST_P(long_run, is_told_anew_after_a_suspension) {

@@ -145,6 +145,26 @@ TEST_P(with_timeout_in_another, in_the_cleanup_within_a_timeout_that_is_over_is_
   EXPECT_EQ(inner, "timeout");
 }
 
+TEST_P(with_timeout_in_another, nested_with_the_outer_over_while_the_inner_ends_is_the_outers) {
+  if (is_virtual()) GTEST_SKIP() << "time stands still while a task computes";
+  const auto outer_body = [](timeout_scope& outer) -> magpie::task<> {
+    const auto inner_body = [&outer](timeout_scope&) -> magpie::task<> {
+      std::exception_ptr stopped;
+      try {
+        co_await sleep_long();
+      } catch (const magpie::cancelled&) {
+        stopped = std::current_exception();
+      }
+      outer.reschedule(1ms);
+      while (!outer.expired()) std::this_thread::yield();  // it is not delivered any more in here
+      std::rethrow_exception(std::move(stopped));
+    };
+    EXPECT_EQ(co_await outcome(limited(1ms, inner_body)), "cancelled");
+    throw magpie::cancelled();
+  };
+  EXPECT_EQ(outcome_of(limited(1000h, outer_body)), "timeout");
+}
+
 /// Each in the one before, down to depth 0, where the time of the one at depth `told` runs out.
 magpie::task<> nest_deeply(int depth, int told, timeout_scope* told_scope, int& unwound) {
   const auto body = [&](timeout_scope& scope) -> magpie::task<> {

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <pthread.h>
+
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <filesystem>
@@ -14,8 +17,15 @@
 
 namespace magpie::test {
 
+[[nodiscard]] inline std::string this_thread_name() {
+  std::array<char, 16> name{};
+  static_cast<void>(::pthread_getname_np(::pthread_self(), name.data(), name.size()));
+  return name.data();
+}
+
 /// What the kernel says of a thread.
 struct thread_status {
+  std::string name;
   char state = '?';  // S: sleeps
   long voluntary_switches = 0;
 
@@ -32,6 +42,7 @@ struct thread_status {
     std::getline(std::ifstream(task.path() / "comm"), name);
     if (name.rfind(prefix, 0) != 0) continue;
     thread_status& thread = found[task.path().filename()];
+    thread.name = name;
     std::ifstream lines(task.path() / "status");
     for (std::string word; lines >> word;) {
       if (word == "State:") lines >> thread.state;
@@ -42,7 +53,8 @@ struct thread_status {
 }
 
 /// Waits until there are `count` threads of that prefix and all of them sleep for more than a
-/// moment, then says how often each went to sleep. Empty when that never comes.
+/// moment, then says how often each went to sleep. A runtime's thread for rounds does not count: it
+/// starts when it is needed. Empty when that never comes.
 [[nodiscard]] inline std::map<std::string, thread_status> once_asleep(const std::string& prefix,
                                                                       std::size_t count) {
   std::map<std::string, thread_status> seen;
@@ -50,7 +62,10 @@ struct thread_status {
     seen = threads_named(prefix);
     const bool all = std::all_of(seen.begin(), seen.end(),
                                  [](const auto& each) { return each.second.state == 'S'; });
-    if (seen.size() != count || !all) return false;
+    const auto rounds = std::count_if(seen.begin(), seen.end(), [](const auto& each) {
+      return each.second.name == "magpie-rounds";
+    });
+    if (seen.size() - static_cast<std::size_t>(rounds) != count || !all) return false;
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
     return threads_named(prefix) == seen;
   });

@@ -54,7 +54,7 @@ class abort_scope : public nested_scope {
   /// After end(), when the body has ended with `cancelled`: returns true if a request from further
   /// out caused it. A request that had been delivered before the abort did not.
   [[nodiscard]] bool is_cancelled_from_outside() const noexcept {
-    return last_from_outside() > last_before_ || is_overruled(told_before_);
+    return last_from_outside() > last_before_ || is_overruled();
   }
 
  private:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <coroutine>
+#include <cstddef>
 #include <cstdint>
 #include <magpie/clock.hpp>
 #include <magpie/detail/lock_guard.hpp>
@@ -27,7 +28,7 @@ class scope_member {
 
  protected:
   /// Notifies a wait of a request: it is withdrawn, or forwards the request. The lock of its scope
-  /// is held, so this takes no other scope's lock, and no longer than a submission.
+  /// is held, so this takes no other scope's lock, and makes nothing ready.
   using notify_function = void (*)(scope_member& self, cancel_round& round) noexcept;
   /// Describes what is waited for. The same lock is held.
   using describe_function = void (*)(const scope_member& self, wait_descriptions& into) noexcept;
@@ -56,6 +57,23 @@ class scope_member {
   scope_member** link_ = nullptr;  // what points to this member
 };
 
+/// How far a round has come that goes through the members of a scope in parts. While members are
+/// left, it stands in the scope's list, behind those that have been notified.
+class round_place : public scope_member {
+ public:
+  round_place() noexcept : scope_member(nothing_to_do) {}
+  ~round_place() = default;
+
+ private:
+  friend cancel_scope;
+
+  static constexpr operations nothing_to_do{
+      [](scope_member&, cancel_round&) noexcept {},
+      [](const scope_member&, wait_descriptions&) noexcept {}};
+
+  bool is_linked_ = false;  // guarded by the scope's lock
+};
+
 /// A part of a task that can be cancelled as one: the task as a whole, whose state is a scope, or
 /// what runs within a nested scope. See runtime/cancelling.md.
 class MAGPIE_LOCK cancel_scope {
@@ -73,8 +91,8 @@ class MAGPIE_LOCK cancel_scope {
   /// The task that this scope is, or is a part of.
   [[nodiscard]] task_state_base& root() noexcept;
 
-  // A spin lock. It is held for a few instructions, or for one submission for each wait that is
-  // woken. Its holder may take the lock of a scope within, and no other scope's.
+  // A spin lock. It is held for a few instructions, or while a part of a round takes waits out of
+  // their sources. Its holder may take the lock of a scope within, and no other scope's.
 
   void lock() noexcept MAGPIE_ACQUIRES() {
     if (!try_lock()) [[unlikely]]
@@ -93,6 +111,13 @@ class MAGPIE_LOCK cancel_scope {
     if (members_ != nullptr) members_->link_ = &member.next_;
     members_ = &member;
   }
+  /// Links `member` before `other`.
+  void insert(scope_member& member, scope_member& other) noexcept MAGPIE_REQUIRES(this) {
+    member.next_ = &other;
+    member.link_ = other.link_;
+    *other.link_ = &member;
+    other.link_ = &member.next_;
+  }
   void unlink(scope_member& member) noexcept MAGPIE_REQUIRES(this) {
     *member.link_ = member.next_;
     if (member.next_ != nullptr) member.next_->link_ = member.link_;
@@ -104,6 +129,11 @@ class MAGPIE_LOCK cancel_scope {
   void forget_task_requests() noexcept MAGPIE_REQUIRES(this);
   /// After a request to this scope: hands it down to all scopes within, and notifies all waits.
   void notify_members(cancel_round& round) noexcept MAGPIE_REQUIRES(this);
+  /// The same for some members, behind those of the last call for this `place`. A scope within
+  /// counts as one member. A round that is in a hurry stops before a scope, and before what it has
+  /// refused. Returns true when all members have been notified.
+  [[nodiscard]] bool notify_some(cancel_round& round, round_place& place) noexcept
+      MAGPIE_REQUIRES(this);
   /// Collects what the waits are for.
   void describe_members(wait_descriptions& into) noexcept MAGPIE_REQUIRES(this);
 
@@ -161,6 +191,8 @@ class MAGPIE_LOCK cancel_scope {
   /// around a member are held at that. Takes no memory, however deep the scopes are nested.
   template <class Enter, class Visit>
   void walk(Enter enter, Visit visit) noexcept MAGPIE_UNCHECKED_LOCKING;
+  // Of members that notify_some() notifies. To withdraw so many waits takes some microseconds.
+  static constexpr std::size_t most_at_once = 256;
   void lock_slowly() noexcept MAGPIE_ACQUIRES();
   void deliver_or_pass_slowly(std::coroutine_handle<> at);
   void store(scope_word next) noexcept { word_.store(next.bits(), std::memory_order_release); }
@@ -221,12 +253,11 @@ class nested_scope : public cancel_scope, public scope_member {
     return std::max(from_task_.load(std::memory_order_acquire),
                     from_outer_.load(std::memory_order_acquire));
   }
-  /// For after the end. Returns true if a request from further out was delivered to the body, and
+  /// For after the end. Returns true if a request from further out was delivered in the scope, and
   /// the scope's own was delivered together with that, as one `cancelled`, or not at all.
-  /// `told_before`: what the awaiter had been told at the beginning.
-  [[nodiscard]] bool is_overruled(std::uint64_t told_before) const noexcept {
+  [[nodiscard]] bool is_overruled() const noexcept {
     return is_overruled_.load(std::memory_order_relaxed) ||
-           (told_ > told_before && told_ < own_.load(std::memory_order_relaxed));
+           (outside_is_delivered_.load(std::memory_order_relaxed) && !own_request_was_delivered());
   }
   /// Takes back what mark_requested() did, if no member can have been notified of it and no branch
   /// been told: the scope has no members. Returns false otherwise.
@@ -251,17 +282,20 @@ class nested_scope : public cancel_scope, public scope_member {
   void update_due() noexcept MAGPIE_REQUIRES(this) {
     set_due(std::max(last_from_outside(), own_.load(std::memory_order_relaxed)));
   }
-  /// Called when all requests are delivered to a branch that had been told of number `told`.
-  void note_delivery(std::uint64_t told) noexcept {
-    if (own_.load(std::memory_order_relaxed) <= told) return;
-    own_is_delivered_.store(true, std::memory_order_release);
-    if (last_from_outside() > told) is_overruled_.store(true, std::memory_order_relaxed);
+  /// Called when a branch that had been told of number `told` is told of all up to `now`.
+  void note_delivery(std::uint64_t told, std::uint64_t now) noexcept {
+    const auto is_news = [&](std::uint64_t number) { return told < number && number <= now; };
+    const bool own = is_news(own_.load(std::memory_order_relaxed));
+    if (own) own_is_delivered_.store(true, std::memory_order_release);
+    if (!is_news(last_from_outside())) return;
+    (own ? is_overruled_ : outside_is_delivered_).store(true, std::memory_order_relaxed);
   }
   /// Takes over what has come to the parent. The parent's lock is held, too.
   void take_over_requests() noexcept MAGPIE_REQUIRES(this) MAGPIE_UNCHECKED_LOCKING;
   static constexpr operations scope_operations{nullptr, nullptr};
 
   cancel_scope* parent_ = nullptr;
+  task_state_base* root_ = nullptr;
   std::coroutine_handle<> awaiter_;
   time_point deadline_ MAGPIE_GUARDED_BY(this) = time_point::max();
   end_function when_ended_ = nullptr;
@@ -271,9 +305,10 @@ class nested_scope : public cancel_scope, public scope_member {
   std::atomic<std::uint64_t> from_outer_{0};
   std::atomic<std::uint64_t> own_{0};
   std::uint64_t told_ = 0;  // see note_told(); 0: the body was told of nothing
-  // Set by a coroutine to which it was delivered.
+  // Set by a coroutine to which they are delivered: the own request; one from further out, without
+  // the own one; both at once. The last two are read when the body has ended.
   std::atomic<bool> own_is_delivered_{false};
-  // Set by a coroutine to which both were delivered; read when the body has ended.
+  std::atomic<bool> outside_is_delivered_{false};
   std::atomic<bool> is_overruled_{false};
 };
 

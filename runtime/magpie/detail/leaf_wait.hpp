@@ -19,6 +19,10 @@ class scheduler;
 /// is held while the wait enters the scope and the source, while a request takes it out of the
 /// source, and when it leaves the scope. So a request never touches a wait that has gone on.
 class leaf_wait : public resumption, public scope_member {
+ public:
+  /// The scheduler of the task that waits. While it waits.
+  [[nodiscard]] scheduler& home() const noexcept;
+
  protected:
   /// See scope_member.
   explicit leaf_wait(const operations& kind) noexcept : scope_member(kind) {}
@@ -44,16 +48,13 @@ class leaf_wait : public resumption, public scope_member {
 
   [[nodiscard]] bool was_withdrawn() const noexcept { return withdrawn_; }
 
-  /// The scheduler of the task that waits. While it waits.
-  [[nodiscard]] scheduler& home() const noexcept;
-
   /// A notify function: `wait.withdraw()` takes the wait out of its source, and returns false if it
   /// is not there any more.
   template <class Wait>
-  static void withdraw_at(scope_member& self, cancel_round&) noexcept {
+  static void withdraw_at(scope_member& self, cancel_round& round) noexcept {
     auto& wait = static_cast<Wait&>(self);
     wait.scope->assume_locked();
-    if (wait.is_news() && wait.withdraw()) wait.submit_withdrawn();
+    if (wait.is_news() && wait.withdraw()) wait.leave_withdrawn(round);
   }
 
   /// A describe function: `wait.describe()` gives a wait_description.
@@ -92,8 +93,8 @@ class leaf_wait : public resumption, public scope_member {
   [[nodiscard]] bool is_news() const noexcept MAGPIE_REQUIRES(*scope) {
     return scope->due() > seen_;
   }
-  /// For a wait that is in no source any more.
-  void submit_withdrawn() noexcept MAGPIE_REQUIRES(*scope);
+  /// For a wait that is in no source any more: `round` makes it ready.
+  void leave_withdrawn(cancel_round& round) noexcept MAGPIE_REQUIRES(*scope);
 
  private:
   std::uint64_t seen_ = 0;    // the scope's due() when the wait began

@@ -3,9 +3,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <magpie/detail/pool_job.hpp>
 #include <magpie/detail/scheduler.hpp>
 #include <magpie/detail/task_state.hpp>
 #include <magpie/detail/worker.hpp>
+#include <utility>
 
 #include "instrumented.hpp"
 
@@ -42,8 +44,21 @@ struct task_count {
   std::size_t alive = 0;
 };
 
+/// In place of a pool of threads. Whoever fires timers runs the jobs.
+class job_list {
+ public:
+  void submit(pool_job& job) noexcept { job.next = std::exchange(first_, &job); }
+  [[nodiscard]] pool_job* take() noexcept {
+    return first_ == nullptr ? nullptr : std::exchange(first_, first_->next);
+  }
+
+ private:
+  pool_job* first_ = nullptr;
+};
+
 class runtime_core {
  public:
+  [[nodiscard]] bool is_driven() const noexcept { return false; }
   [[nodiscard]] bool try_add_tasks(std::size_t count) { return tasks.add_from_outside(count); }
   void add_tasks(std::size_t count) { static_cast<void>(try_add_tasks(count)); }
   [[nodiscard]] bool is_closing() const noexcept { return false; }
@@ -51,6 +66,7 @@ class runtime_core {
   const runtime_identity identity{1};
   task_count tasks;
   scheduler jobs;
+  job_list rounds;
 };
 
 }  // namespace detail

@@ -48,7 +48,9 @@ class scheduler {
     RL_ASSERT(false);
   }
   void wake(job& item) noexcept { submit(item); }
-  void submit_all(job& first) noexcept { submit(first); }  // of one job
+  void submit_all(job& first) noexcept {
+    for (job* each = &first; each != nullptr;) submit(*std::exchange(each, each->next));
+  }
 
   [[nodiscard]] time_point now() const noexcept { return magpie::now(); }
 
