@@ -32,6 +32,7 @@ namespace {
 using namespace std::chrono_literals;
 using magpie::task;
 using magpie::timeout_scope;
+using magpie::test::await_handle;
 using magpie::test::counted;
 using magpie::test::ends;
 using magpie::test::eventually;
@@ -128,7 +129,7 @@ TEST_P(cancelling_a_crowd, tells_each_child_when_a_timeout_expires) {
     const auto parent = runtime.spawn(outcome(limited(1000h, body)));
     ASSERT_TRUE(nothing_runs());
     EXPECT_TRUE(limit.wait().reschedule(1ms));
-    EXPECT_EQ(parent.get(), "timeout");
+    EXPECT_EQ(runtime.block_on(await_handle(parent)), "timeout");
     EXPECT_EQ(all.told(), many);
     EXPECT_EQ(all.stopped_by_timekeeper(), 0U);
   }
