@@ -128,8 +128,9 @@ TEST_P(driver, lets_two_threads_take_turns) {
   std::deque<action> jobs(scaled(1e5));
   std::size_t next = 0;  // plain, handed on with the turn
   const auto take_turns = [&](std::size_t mine_is) {
-    while (turn.load() < jobs.size()) {
-      if (turn.load() % 2 != mine_is) {
+    // One look at the turn for both questions: it may be handed on in between.
+    for (std::size_t now = 0; (now = turn.load()) < jobs.size();) {
+      if (now % 2 != mine_is) {
         std::this_thread::yield();
         continue;
       }
