@@ -207,11 +207,11 @@ std::vector<any_task_handle> runtime_core::all_tasks() const {
   return all;
 }
 
-/// The task may have ended and its slot may have been reused or freed, so this looks it up again.
 namespace {
 
 /// Finds the task that has kept its worker, and reports it, on another thread than the
-/// timekeeper's.
+/// timekeeper's. The task may have ended by then, and its slot may have been reused or freed, so
+/// this looks it up again.
 struct long_run_search : pool_job {
   long_run_search(runtime_core& in, const void* which, duration time) noexcept
       : pool_job(&report), core(in), scope(which), so_far(time) {}
