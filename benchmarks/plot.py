@@ -19,12 +19,13 @@ HERE = pathlib.Path(__file__).resolve().parent
 PAGES = {
     "forks": ("fib", "skynet", "nqueens", "matmul", "uts"),
     "tasks": ("spawn_join", "foreign_submit", "round_trip", "yield", "ping_pong", "sleeps",
-              "timeouts", "bytes_per_task", "mixed_load", "idle"),
+              "timeouts", "timed_out_crowd", "bytes_per_task", "mixed_load", "idle"),
 }
 # What a panel shows of a kernel that has more than one figure, instead of the first alone.
 SHOWN = {
     "round_trip": ("p50_us", "p99_us"),
     "sleeps": ("cpu_us", "late_p50_us"),
+    "timed_out_crowd": ("late_max_us", "idle_max_us"),
     "mixed_load": ("p99_us", "kept"),
 }
 COLOURS = {1: "#4477aa", 2: "#ee6677"}
