@@ -20,6 +20,10 @@ continuation abort_scope::begin(std::coroutine_handle<> awaiting,
   return continuation(static_cast<nested_scope&>(*this));
 }
 
+void abort_scope::end() noexcept {
+  if (const auto told = leave()) set_told(awaiter(), *told);
+}
+
 void abort_scope::rethrow_unless_to_blame() {
   if (!has_begun() || !is_aborted() || was_asked_from_outside()) throw;
 }

@@ -35,7 +35,7 @@ void cancel_round::finish(cancel_scope& scope, round_place& place) noexcept {
     number_ = turn.begin();
     {
       const lock_guard guard(scope);
-      if (scope.has_members()) origin_ = &scope.root();
+      if (scope.has_members()) origin_ = &task_of(scope);
       scope.notify_members(*this);
     }
     forward_all();
@@ -58,7 +58,7 @@ bool cancel_round::forward(forwarding_wait& beginning) noexcept {
   {
     forwarding_turn turn;
     number_ = turn.begin();
-    origin_ = &beginning.scope->root();
+    origin_ = &task_of(*beginning.scope);
     push(beginning);
     forward_all();
   }

@@ -1,11 +1,8 @@
 #include <magpie/detail/cancel_scope.hpp>
 
 #include <algorithm>
-#include <magpie/detail/branch.hpp>
 #include <magpie/detail/cancel_round.hpp>
 #include <magpie/detail/proceed.hpp>
-#include <magpie/detail/task_state.hpp>
-#include <magpie/errors.hpp>
 #include <utility>
 
 #include "runtime/lock_bit.hpp"
@@ -68,9 +65,8 @@ time_point cancel_scope::earliest_deadline() noexcept {
   return earliest;
 }
 
-task_state_base& cancel_scope::root() noexcept {
-  if (look().is_nested()) return *static_cast<nested_scope&>(*this).root_;
-  return static_cast<task_state_base&>(*this);
+cancel_scope& cancel_scope::root() noexcept {
+  return look().is_nested() ? *static_cast<nested_scope&>(*this).root_ : *this;
 }
 
 void cancel_scope::notify_members(cancel_round& round) noexcept {
@@ -115,35 +111,16 @@ void cancel_scope::describe_members(wait_descriptions& into) noexcept {
        });
 }
 
-cancel_scope::delivery cancel_scope::deliver(std::coroutine_handle<> at) noexcept {
-  if (due() == 0) return delivery::none;
-  const std::uint64_t told = told_to(at);
-  if (due() <= told) return delivery::none;
+cancel_scope::delivered cancel_scope::note_delivery(std::uint64_t told) noexcept {
   const lock_guard guard(*this);
-  if (due() <= told) return delivery::none;
-  const std::uint64_t now = due();
-  set_told(at, now);
+  const std::uint64_t last = due();
+  if (last <= told) return {source::none, told};
   for (cancel_scope* each = this; each->look().is_nested();) {
     auto& nested = static_cast<nested_scope&>(*each);
-    nested.note_delivery(told, now);
+    nested.note_delivery_of(told, last);
     each = &nested.parent();
   }
-  return last_requests().to_task > told ? delivery::from_task : delivery::from_scope;
-}
-
-void cancel_scope::deliver_or_pass_slowly(std::coroutine_handle<> at) {
-  const delivery found = deliver(at);
-  if (found != delivery::none) throw_cancelled(found);
-}
-
-void cancel_scope::ask_again(std::coroutine_handle<> at) noexcept {
-  const std::uint64_t last = due();
-  if (last != 0) set_told(at, std::min(told_to(at), last - 1));
-}
-
-void cancel_scope::throw_cancelled(delivery found) {
-  if (found != delivery::from_task) throw magpie::cancelled();
-  throw magpie::cancelled(root().cancel_reason());
+  return {last_requests().to_task > told ? source::task : source::nested_scope, last};
 }
 
 bool cancel_scope::contains(const void* other) noexcept {
@@ -177,19 +154,16 @@ std::uint64_t nested_scope::enter(std::coroutine_handle<> awaiting,
   return last_from_outside();
 }
 
-void nested_scope::leave() noexcept {
+std::optional<std::uint64_t> nested_scope::leave() noexcept {
   worker::here().set_context(parent_);
-  std::uint64_t told = told_;
-  {
-    const lock_guard guard(*parent_);
-    const lock_guard<cancel_scope> own_guard(*this);
-    take_over_requests();
-    parent_->unlink(*this);
-    // A request that was not delivered in here is news out there. Its number there may be less than
-    // that of another one, which was delivered in here.
-    if (last_from_outside() > told) told = std::min(told, parent_->due() - 1);
-  }
-  if (told_ != 0) set_told(awaiter_, told);
+  const lock_guard guard(*parent_);
+  const lock_guard<cancel_scope> own_guard(*this);
+  take_over_requests();
+  parent_->unlink(*this);
+  if (told_ == 0) return std::nullopt;
+  // A request that was not delivered in here is news out there. Its number there may be less than
+  // that of another one, which was delivered in here.
+  return last_from_outside() > told_ ? std::min(told_, parent_->due() - 1) : told_;
 }
 
 /// A number of the parent's that is not greater than the own one has been taken over: the own one

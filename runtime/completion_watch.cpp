@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <magpie/detail/cancel_round.hpp>
 #include <magpie/detail/check.hpp>
+#include <magpie/detail/delivery.hpp>
 #include <magpie/detail/frame_pool.hpp>
 #include <magpie/detail/lock_guard.hpp>
 #include <magpie/detail/scheduler.hpp>
@@ -192,7 +193,7 @@ completion_watch::~completion_watch() {
 
 bool completion_watch::watch(task_state_base& task) {
   const worker* const here = worker::current();
-  if (here != nullptr && here->context() != nullptr && &this_scope(*here).root() == &task) {
+  if (here != nullptr && here->context() != nullptr && &task_of(this_scope(*here)) == &task) {
     throw_invalid_state("a task to wait for other tasks, not itself");
   }
   std::uint32_t& entry = block_->entry(task);
@@ -251,7 +252,7 @@ bool completion_wait::suspend_until(std::coroutine_handle<> suspended, time_poin
   deadline_ = deadline;
   for (;;) {
     if (suspend(suspended, [this] { return enter(); })) return true;
-    if (requests_ == requests_to_wait::end_it || found() == cancel_scope::delivery::none) {
+    if (requests_ == requests_to_wait::end_it || found() == cancel_scope::source::none) {
       return false;
     }
     told_before_ = found();
@@ -311,7 +312,7 @@ void completion_wait::resume_after_wait() {
   // In this order: before the scope is left, enter() may not have armed the timer yet.
   if (is_in_scope()) static_cast<void>(leave());
   stop_timer();
-  if (told_before_ != cancel_scope::delivery::none) scope->throw_cancelled(told_before_);
+  if (told_before_ != cancel_scope::source::none) throw_cancelled(*scope, told_before_);
   resume();
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <magpie/detail/branch.hpp>
 #include <magpie/detail/cancel_round.hpp>
+#include <magpie/detail/delivery.hpp>
 
 namespace magpie::detail {
 
@@ -11,7 +12,7 @@ bool handle_wait::suspend_until_end(std::coroutine_handle<> suspended) noexcept 
   while (!suspend(suspended, [this] { return awaited_.add_waiter(*this); })) {
     // The task has ended, or a request was delivered before the wait. That is forwarded all the
     // same, unless the task has ended.
-    if (found() == cancel_scope::delivery::none) return false;
+    if (found() == cancel_scope::source::none) return false;
     if (!cancel_round(reason_found()).forward(*this)) return false;
     forget_found();
   }
@@ -31,7 +32,7 @@ void handle_wait::resume_after_end() {
   if (due <= answered()) {
     set_told(coroutine, std::max(told_to(coroutine), due));
   } else {
-    scope->deliver_or_pass(coroutine);
+    deliver_or_pass(*scope, coroutine);
   }
 }
 

@@ -1,18 +1,6 @@
 #include <magpie/detail/join.hpp>
 
-#include <magpie/detail/proceed.hpp>
-
 namespace magpie::detail {
-
-namespace {
-
-/// Continues with the parent, without a failure: the topmost join has noted it already.
-std::coroutine_handle<> go_on(const continuation& parent) noexcept {
-  failure_word none;
-  return proceed(parent, none);
-}
-
-}  // namespace
 
 std::coroutine_handle<> join::run_after_settling(worker& here, fork_lane::push_result forked,
                                                  std::uintptr_t child) noexcept {
@@ -23,6 +11,11 @@ std::coroutine_handle<> join::run_after_settling(worker& here, fork_lane::push_r
 
 std::coroutine_handle<> join::start_below(join& below, worker& here) noexcept {
   return below.start(here, below.children_[0], below.count_);
+}
+
+/// The parent is a coroutine or, below the topmost join, a child of another one.
+std::coroutine_handle<> join::go_on(const continuation& parent) noexcept {
+  return parent.is_awaiter() ? parent.awaiter() : child_ended(parent);
 }
 
 std::coroutine_handle<> join::earlier_child_ended() noexcept {

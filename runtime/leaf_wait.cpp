@@ -1,9 +1,8 @@
 #include <magpie/detail/leaf_wait.hpp>
 
 #include <magpie/detail/cancel_round.hpp>
-#include <mutex>
-
-#include "runtime/runtime_core.hpp"
+#include <magpie/detail/delivery.hpp>
+#include <magpie/detail/task_state.hpp>
 
 namespace magpie::detail {
 
@@ -17,13 +16,13 @@ bool leaf_wait::lock_to_wait(std::coroutine_handle<> suspended) noexcept {
     if (seen_ == delivered) [[likely]]
       return true;
     scope->unlock();
-    found_ = scope->deliver(suspended);
-    if (found_ != cancel_scope::delivery::none) return false;
+    found_ = deliver(*scope, suspended);
+    if (found_ != cancel_scope::source::none) return false;
   }
 }
 
 std::shared_ptr<const std::string> leaf_wait::reason_found() const noexcept {
-  return found_ == cancel_scope::delivery::from_task ? scope->root().cancel_reason() : nullptr;
+  return found_ == cancel_scope::source::task ? task_of(*scope).cancel_reason() : nullptr;
 }
 
 std::uint64_t leaf_wait::leave_scope() noexcept {
@@ -35,11 +34,11 @@ std::uint64_t leaf_wait::leave_scope() noexcept {
 
 void leaf_wait::resume() {
   if (coroutine == nullptr) return;  // it did not suspend
-  if (found_ != cancel_scope::delivery::none) scope->throw_cancelled(found_);
+  if (found_ != cancel_scope::source::none) throw_cancelled(*scope, found_);
   if (leave_scope() == seen_ && !withdrawn_) [[likely]]
     return;
-  const cancel_scope::delivery due = scope->deliver(coroutine);
-  if (withdrawn_ || due != cancel_scope::delivery::none) scope->throw_cancelled(due);
+  const cancel_scope::source news = deliver(*scope, coroutine);
+  if (withdrawn_ || news != cancel_scope::source::none) throw_cancelled(*scope, news);
 }
 
 void leaf_wait::leave_withdrawn(cancel_round& round) noexcept {
@@ -48,6 +47,6 @@ void leaf_wait::leave_withdrawn(cancel_round& round) noexcept {
   round.wake_later(*this);
 }
 
-scheduler& leaf_wait::home() const noexcept { return scope->root().home()->jobs; }
+scheduler& leaf_wait::home() const noexcept { return scheduler_of(*scope); }
 
 }  // namespace magpie::detail

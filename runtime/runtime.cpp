@@ -354,7 +354,7 @@ std::vector<any_task_handle> runtime::all_tasks() const {
 any_task_handle current_task() noexcept {
   const detail::worker* const here = detail::worker::current();
   if (here == nullptr || here->context() == nullptr) return {};
-  return detail::handle_access::share(detail::this_scope(*here).root());
+  return detail::handle_access::share(detail::task_of(detail::this_scope(*here)));
 }
 
 void print_long_run(const long_run& run) noexcept {

@@ -1,5 +1,6 @@
 #include <magpie/stop_token.hpp>
 
+#include <magpie/detail/delivery.hpp>
 #include <mutex>
 
 namespace magpie::detail {
@@ -42,6 +43,8 @@ std::coroutine_handle<> stoppable_scope::go_on(nested_scope& self) noexcept {
   return ended.awaiter();
 }
 
-void stoppable_scope::absorb_requests() noexcept { static_cast<void>(parent().deliver(awaiter())); }
+void stoppable_scope::absorb_requests() noexcept {
+  static_cast<void>(deliver(parent(), awaiter()));
+}
 
 }  // namespace magpie::detail

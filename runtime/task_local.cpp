@@ -13,7 +13,7 @@ namespace {
 constinit thread_local const shared_locals* lent = nullptr;
 
 task_state_base& this_task() {
-  return this_scope(this_worker("a task-local to be set by a task on a runtime")).root();
+  return task_of(this_scope(this_worker("a task-local to be set by a task on a runtime")));
 }
 
 struct change {
@@ -56,7 +56,7 @@ shared_locals local_values::with(const shared_locals& values, std::uint64_t key,
 
 shared_locals current_locals() noexcept {
   if (const worker* const here = worker::current()) {
-    return here->context() != nullptr ? this_scope(*here).root().locals() : nullptr;
+    return here->context() != nullptr ? task_of(this_scope(*here)).locals() : nullptr;
   }
   return lent != nullptr ? *lent : nullptr;
 }

@@ -20,11 +20,13 @@ void tell(waiter& who, worker& here) noexcept {
   if (who.scope == nullptr) {
     who.run(who, here);
   } else {
-    who.scope->root().home()->jobs.wake(who);
+    scheduler_of(*who.scope).wake(who);
   }
 }
 
 }  // namespace
+
+scheduler& scheduler_of(cancel_scope& scope) noexcept { return task_of(scope).home()->jobs; }
 
 task_state_base::~task_state_base() {
   const scope_word seen = look();

@@ -1,5 +1,7 @@
 #include <magpie/yield.hpp>
 
+#include <magpie/detail/delivery.hpp>
+
 namespace magpie::detail {
 
 void requeue_awaiter::await_suspend(task_coroutine suspended) {
@@ -8,6 +10,6 @@ void requeue_awaiter::await_suspend(task_coroutine suspended) {
   here.make_ready(resumption_);
 }
 
-void requeue_awaiter::await_resume() { resumption_.scope->deliver_or_pass(resumption_.coroutine); }
+void requeue_awaiter::await_resume() { deliver_or_pass(*resumption_.scope, resumption_.coroutine); }
 
 }  // namespace magpie::detail

@@ -4,6 +4,7 @@
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
+#include <magpie/detail/delivery.hpp>
 #include <magpie/detail/gather_handles.hpp>
 #include <magpie/detail/join.hpp>
 #include <magpie/detail/join_tree.hpp>
@@ -52,14 +53,14 @@ inline worker& gathering_worker(bool all_valid) {
 
 /// Called from await_suspend. A cancelled parent starts no children.
 inline void check_before_children(const worker& here, std::coroutine_handle<> parent) {
-  this_scope(here).deliver_or_pass(parent);
+  deliver_or_pass(this_scope(here), parent);
 }
 
 /// Called from await_resume, when the children have ended. A cancel request to the parent comes
 /// before a child's failure.
 template <failures Are>
 void rethrow_for_parent(const join& ended) {
-  ended.scope().deliver_or_pass(ended.parent().awaiter());
+  deliver_or_pass(ended.scope(), ended.parent().awaiter());
   if constexpr (Are == failures::thrown) ended.rethrow_first_failure();
 }
 

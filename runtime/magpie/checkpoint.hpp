@@ -1,5 +1,6 @@
 #pragma once
 
+#include <magpie/detail/delivery.hpp>
 #include <magpie/yield.hpp>
 
 namespace magpie {
@@ -15,7 +16,7 @@ class checkpoint_awaiter : public requeue_awaiter {
     return this_scope(here).due() == 0 && !others_wait_;
   }
   [[nodiscard]] bool await_suspend(task_coroutine suspended) {
-    this_scope(worker::here()).deliver_or_pass(suspended);
+    deliver_or_pass(this_scope(worker::here()), suspended);
     if (!others_wait_) return false;
     requeue_awaiter::await_suspend(suspended);  // from here on the awaiter may be gone
     return true;

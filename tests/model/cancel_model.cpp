@@ -8,14 +8,16 @@
 #include <magpie/detail/spin_lock.hpp>
 
 #include "cancel_program.hpp"
+#include "combinators/timeout.cpp"
 #include "runtime/abort_scope.cpp"
 #include "runtime/branch.cpp"
 #include "runtime/cancel_round.cpp"
 #include "runtime/cancel_scope.cpp"
+#include "runtime/delivery.cpp"
 #include "runtime/join.cpp"
 #include "runtime/leaf_wait.cpp"
+#include "runtime/region.cpp"
 #include "runtime/sleep.cpp"
-#include "runtime/timeout.cpp"
 
 namespace magpie::model {
 namespace {

@@ -14,6 +14,13 @@
 
 // What the programs of cancel_model.cpp have in common.
 
+namespace magpie::detail {
+
+/// As in task_state.cpp.
+inline scheduler& scheduler_of(cancel_scope& scope) noexcept { return task_of(scope).home()->jobs; }
+
+}  // namespace magpie::detail
+
 namespace magpie::model {
 
 using namespace std::chrono_literals;

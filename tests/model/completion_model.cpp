@@ -14,6 +14,7 @@
 #include "runtime/branch.cpp"
 #include "runtime/cancel_round.cpp"
 #include "runtime/cancel_scope.cpp"
+#include "runtime/delivery.cpp"
 #include "runtime/errors.cpp"
 #include "runtime/join.cpp"
 #include "runtime/leaf_wait.cpp"

@@ -805,7 +805,7 @@ MUTANTS = [
          "  while (join* const above = topmost->parent_.target_join()) topmost = above;\n",
          ""),
     join("join: a failure is not noted",
-         "    if (failure.has_failure()) [[unlikely]]\n      target.note_failure(failure);\n",
+         "    if (failure.has_failure()) [[unlikely]]\n      then.target_join()->note_failure(failure);\n",
          "",
          file="runtime/magpie/detail/proceed.hpp"),
     # The registry.
@@ -942,9 +942,9 @@ MUTANTS = [
            "    found_",
            "    found_"),
     cancel("cancel: a wait that is not to begin forgets what it found",
-           "    if (found_ != cancel_scope::delivery::none) return false;\n",
-           "    if (found_ != cancel_scope::delivery::none) {\n"
-           "      found_ = cancel_scope::delivery::none;\n"
+           "    if (found_ != cancel_scope::source::none) return false;\n",
+           "    if (found_ != cancel_scope::source::none) {\n"
+           "      found_ = cancel_scope::source::none;\n"
            "      coroutine = nullptr;\n"
            "      return false;\n"
            "    }\n"),
@@ -1010,9 +1010,9 @@ MUTANTS = [
            "  static_cast<void>(leave_scope());\n"
            "  if (!withdrawn_) return;\n"),
     cancel("cancel: a delivery is not noted",
-           "  set_told(at, now);\n",
+           "  if (from != cancel_scope::source::none) set_told(at, last);\n",
            "",
-           file="runtime/cancel_scope.cpp"),
+           file="runtime/delivery.cpp"),
     cancel("cancel: a coroutine that throws does not hand on what it has been told",
            "    set_told(then_.awaiter(), failure_.told());\n",
            "",
@@ -1022,13 +1022,13 @@ MUTANTS = [
            "",
            file="runtime/branch.cpp"),
     cancel("cancel: what a body has been told does not hold outside",
-           "  if (told_ != 0) set_told(awaiter_, told);\n",
-           "",
-           file="runtime/cancel_scope.cpp"),
+           "  if (const auto told = leave()) set_told(awaiter(), *told);\n",
+           "  static_cast<void>(leave());\n",
+           file="runtime/abort_scope.cpp"),
     cancel("cancel: a body that ends leaves what is on its way to it",
-           "    take_over_requests();\n"
-           "    parent_->unlink",
-           "    parent_->unlink",
+           "  take_over_requests();\n"
+           "  parent_->unlink",
+           "  parent_->unlink",
            file="runtime/cancel_scope.cpp"),
     cancel("cancel: a request is not handed down",
            "    inner.assume_locked();\n"
@@ -1051,19 +1051,19 @@ MUTANTS = [
     cancel("cancel: a scope within does not enter the one around it",
            "  parent_->link(*this);\n",
            "",
-           "    parent_->unlink(*this);\n",
+           "  parent_->unlink(*this);\n",
            "",
            file="runtime/cancel_scope.cpp"),
     cancel("cancel: a scope within does not leave the one around it",
-           "    parent_->unlink(*this);\n",
+           "  parent_->unlink(*this);\n",
            "",
            file="runtime/cancel_scope.cpp"),
     cancel("cancel: a scope within leaves without the lock",
-           "    const lock_guard guard(*parent_);\n"
-           "    const lock_guard<cancel_scope> own_guard(*this);\n"
-           "    take_over",
-           "    const lock_guard<cancel_scope> own_guard(*this);\n"
-           "    take_over",
+           "  const lock_guard guard(*parent_);\n"
+           "  const lock_guard<cancel_scope> own_guard(*this);\n"
+           "  take_over",
+           "  const lock_guard<cancel_scope> own_guard(*this);\n"
+           "  take_over",
            file="runtime/cancel_scope.cpp"),
     cancel("cancel: a request notifies nobody",
            "    are_all = scope.notify_some(*this, place);\n",
@@ -1081,74 +1081,78 @@ MUTANTS = [
            "    return true;",
            file="runtime/magpie/detail/cancel_scope.hpp"),
     cancel("cancel: the body ends and does not disarm",
-           "  if (scope.is_armed_ && !scope.is_arming_ && "
-           "detail::worker::here().home().disarm(scope)) {\n",
+           "  if (scope.is_armed_ && !scope.is_arming_) {\n",
            "  if (false) {\n",
-           file="runtime/timeout.cpp"),
-    cancel("cancel: the body ends and does not care that the timer is on its way",
-           "  if (scope.is_armed_ && !scope.is_arming_ && "
-           "detail::worker::here().home().disarm(scope)) {\n",
-           "  if (scope.is_armed_ && !scope.is_arming_) {\n"
-           "    static_cast<void>(detail::worker::here().home().disarm(scope));\n",
-           file="runtime/timeout.cpp"),
+           file="combinators/timeout.cpp"),
+    cancel("cancel: a timer on its way out of the wheel counts as disarmed",
+           "  if (!timers.disarm(*this)) return false;\n",
+           "  static_cast<void>(timers.disarm(*this));\n",
+           file="combinators/timeout.cpp"),
+    cancel("cancel: a timer that is disarmed holds the scope",
+           "  static_cast<void>(let_go());  // the caller",
+           "  // the caller",
+           file="combinators/timeout.cpp"),
     cancel("cancel: the body ends and leaves no note",
-           "  scope.has_ended_ = true;\n",
+           "  has_ended_ = true;\n",
            "",
-           file="runtime/timeout.cpp"),
+           file="runtime/region.cpp"),
     cancel("cancel: the body ends without the lock",
            "  const detail::lock_guard<cancel_scope> guard(scope);\n"
-           "  scope.has_ended_ = true;",
-           "  scope.has_ended_ = true;",
-           file="runtime/timeout.cpp"),
-    cancel("cancel: the body ends and takes an expiry for over",
-           "  if (scope.awaiter_if_free() != nullptr) return",
-           "  if (scope.awaiter_if_free() != nullptr || scope.expired()) return",
-           file="runtime/timeout.cpp"),
+           "  if (scope.is_armed_ && !scope.is_arming_) {\n",
+           "  if (scope.is_armed_ && !scope.is_arming_) {\n",
+           file="combinators/timeout.cpp"),
+    cancel("cancel: the body ends and does not wait for those who hold the scope",
+           "  if (holders_ == 0) return awaiter();\n",
+           "  if (holders_ <= 1) return awaiter();\n",
+           file="runtime/region.cpp"),
     cancel("cancel: an expiry is over before the members are told",
-           "  if (is_over && !scope.notify_at_expiry()) return nullptr;\n",
+           "  return scope.notify_in_part();\n",
            "  {\n"
            "    const std::lock_guard first(static_cast<cancel_scope&>(scope));\n"
-           "    scope.is_armed_ = false;\n"
+           "    if (detail::job* const awaiter = scope.let_go()) return awaiter;\n"
+           "    scope.hold();\n"
            "  }\n"
-           "  if (is_over && !scope.notify_at_expiry()) return nullptr;\n",
-           file="runtime/timeout.cpp"),
+           "  return scope.notify_in_part();\n",
+           file="combinators/timeout.cpp"),
     cancel("cancel: an expiry is never over",
-           "  is_armed_ = false;\n"
-           "  return awaiter_if_free",
-           "  return awaiter_if_free",
-           file="runtime/timeout.cpp"),
-    cancel("cancel: an expiry does not go on with the awaiter",
-           "  return awaiter_if_free();",
-           "  return nullptr;",
-           file="runtime/timeout.cpp"),
-    cancel("cancel: an expiry always goes on with the awaiter",
-           "  return awaiter_if_free();",
-           "  return &resumption_;",
-           file="runtime/timeout.cpp"),
-    cancel("cancel: an expiry ends without the lock",
-           "  const detail::lock_guard<cancel_scope> guard(*this);\n"
-           "  is_armed_ = false;\n"
-           "  return",
+           "    if (cancel_round().begin(*this, rest_.place)) return lock_and_let_go();\n",
+           "    if (cancel_round().begin(*this, rest_.place)) return nullptr;\n",
+           file="runtime/region.cpp"),
+    cancel("cancel: who lets a scope go does not go on with the awaiter",
+           "--holders_ == 0 && has_ended_ ? &resumption_ : nullptr",
+           "--holders_ == 0 && has_ended_ ? nullptr : nullptr",
+           file="runtime/magpie/detail/region.hpp"),
+    cancel("cancel: who lets a scope go always goes on with the awaiter",
+           "--holders_ == 0 && has_ended_ ? &resumption_ : nullptr",
+           "--holders_ == 0 ? &resumption_ : nullptr",
+           file="runtime/magpie/detail/region.hpp"),
+    cancel("cancel: who lets a scope go does not care who else holds it",
+           "--holders_ == 0 && has_ended_ ? &resumption_ : nullptr",
+           "(--holders_, has_ended_) ? &resumption_ : nullptr",
+           file="runtime/magpie/detail/region.hpp"),
+    cancel("cancel: a scope is let go without the lock",
+           "  const lock_guard<cancel_scope> guard(*this);\n"
+           "  return let_go();\n",
            "  std::this_thread::yield();\n"
-           "  is_armed_ = false;\n"
-           "  return",
-           file="runtime/timeout.cpp"),
+           "  return let_go();\n",
+           file="runtime/region.cpp"),
     cancel("cancel: an expiry tells nobody",
-           "  if (is_over && !scope.notify_at_expiry()) return nullptr;\n",
-           "",
-           file="runtime/timeout.cpp"),
+           "    if (cancel_round().begin(*this, rest_.place)) return lock_and_let_go();\n",
+           "    return lock_and_let_go();\n",
+           file="runtime/region.cpp"),
     cancel("cancel: the timekeeper lets a scope go whose members another thread tells",
-           "!scope.notify_at_expiry()) return nullptr;\n",
-           "!scope.notify_at_expiry()) return scope.let_go();\n",
-           file="runtime/timeout.cpp"),
+           "      return nullptr;\n",
+           "      return lock_and_let_go();\n",
+           file="runtime/region.cpp"),
     cancel("cancel: what the timekeeper leaves is not done",
-           "  detail::cancel_round().finish(*rest.scope, rest.place);\n",
-           "",
-           file="runtime/timeout.cpp"),
+           "  cancel_round().finish(*this, rest_.place);\n"
+           "  if (job*",
+           "  if (job*",
+           file="runtime/region.cpp"),
     cancel("cancel: the thread that does the rest does not let the scope go",
-           "  if (detail::job* const awaiter = rest.scope->let_go()) home.submit(*awaiter);\n",
-           "  static_cast<void>(home);\n",
-           file="runtime/timeout.cpp"),
+           "  if (job* const awaiter = lock_and_let_go()) jobs.submit(*awaiter);\n",
+           "  static_cast<void>(jobs);\n",
+           file="runtime/region.cpp"),
     cancel("cancel: the rest of a round begins behind its first member",
            "    each = place.next_;\n",
            "    each = place.next_->next_;\n",
@@ -1159,24 +1163,38 @@ MUTANTS = [
            "  return are_all",
            file="runtime/cancel_round.cpp"),
     cancel("cancel: an expiry is not marked",
-           "      scope.mark_requested();\n"
-           "      scope.has_notified_",
-           "      scope.has_notified_",
-           file="runtime/timeout.cpp"),
-    cancel("cancel: a timeout begins unarmed",
-           "    is_armed_ = true;\n",
+           "    scope.mark_requested();\n",
            "",
-           file="runtime/timeout.cpp"),
+           file="combinators/timeout.cpp"),
+    cancel("cancel: a timer that has fired counts as armed",
+           "    scope.is_armed_ = false;\n",
+           "",
+           file="combinators/timeout.cpp"),
+    cancel("cancel: a timeout begins unarmed",
+           "    is_armed_ = true;\n"
+           "    hold();\n"
+           "    detail::worker",
+           "    hold();\n"
+           "    detail::worker",
+           file="combinators/timeout.cpp"),
     cancel("cancel: a timeout is armed before it says so",
            "    is_armed_ = true;\n"
+           "    hold();\n"
            "    detail::worker::here().home().arm(*this, own_deadline());\n",
+           "    hold();\n"
            "    detail::worker::here().home().arm(*this, own_deadline());\n"
            "    is_armed_ = true;\n",
-           file="runtime/timeout.cpp"),
+           file="combinators/timeout.cpp"),
+    cancel("cancel: a timer is armed before it holds the scope",
+           "    hold();\n"
+           "    detail::worker::here().home().arm(*this, own_deadline());\n",
+           "    detail::worker::here().home().arm(*this, own_deadline());\n"
+           "    hold();\n",
+           file="combinators/timeout.cpp"),
     cancel("cancel: a timeout is always to blame",
            "      if (is_cancelled_from_outside()) throw;\n",
            "",
-           file="runtime/magpie/timeout.hpp"),
+           file="combinators/magpie/timeout.hpp"),
     cancel("cancel: a timeout is to blame for what is delivered with its expiry",
            "    return is_overruled_.load(std::memory_order_relaxed) ||\n",
            "    return\n",
@@ -1189,36 +1207,47 @@ MUTANTS = [
     cancel("cancel: a timeout is never to blame",
            "      if (is_cancelled_from_outside()) throw;\n",
            "      throw;\n",
-           file="runtime/magpie/timeout.hpp"),
+           file="combinators/magpie/timeout.hpp"),
     cancel("cancel: a timeout is armed anew while its timer is on its way",
-           "(is_armed_ && !root().home()->jobs.disarm(*this))",
-           "(is_armed_ && (static_cast<void>(root().home()->jobs.disarm(*this)), false))",
-           file="runtime/timeout.cpp"),
+           "(is_armed_ && !try_disarm(home()))",
+           "(is_armed_ && (static_cast<void>(try_disarm(home())), false))",
+           file="combinators/timeout.cpp"),
     cancel("cancel: a body that ends while its timeout is armed anew does not go on",
-           "    awaiter = awaiter_if_free();\n",
+           "  if (awaiter != nullptr) jobs.submit(*awaiter);\n",
            "",
-           file="runtime/timeout.cpp"),
+           file="combinators/timeout.cpp"),
     cancel("cancel: a body that ends while its timeout is armed anew waits for the timer",
-           "    if (has_ended_ && is_armed_ && home.disarm(*this)) is_armed_ = false;\n",
+           "    if (has_ended() && is_armed_) static_cast<void>(try_disarm(jobs));\n",
            "",
-           file="runtime/timeout.cpp"),
+           file="combinators/timeout.cpp"),
     cancel("cancel: the body ends and disarms what is being armed",
-           "scope.is_armed_ && !scope.is_arming_ && ",
-           "scope.is_armed_ && ",
-           file="runtime/timeout.cpp"),
+           "  if (scope.is_armed_ && !scope.is_arming_) {\n",
+           "  if (scope.is_armed_) {\n",
+           file="combinators/timeout.cpp"),
     cancel("cancel: the body is left while its timer is being armed",
-           "has_ended_ && !is_armed_ && !is_arming_ ?",
-           "has_ended_ && !is_armed_ ?",
-           file="runtime/magpie/timeout.hpp"),
+           "      hold();\n"
+           "      is_armed_ = true;\n"
+           "      is_arming_ = true;\n"
+           "    }\n"
+           "  }\n",
+           "      is_armed_ = true;\n"
+           "      is_arming_ = true;\n"
+           "    }\n"
+           "  }\n"
+           "  if (!is_over) {\n"
+           "    const std::lock_guard late(static_cast<cancel_scope&>(*this));\n"
+           "    hold();\n"
+           "  }\n",
+           file="combinators/timeout.cpp"),
     cancel("cancel: a timeout is armed anew by two",
            "is_arming_ || ",
            "",
-           file="runtime/timeout.cpp"),
+           file="combinators/timeout.cpp"),
     cancel("cancel: a timeout is unarmed after it was armed anew",
-           "    is_armed_ = deadline != time_point::max();\n"
-           "    if (!is_armed_) return true;\n",
-           "    is_armed_ = false;\n",
-           file="runtime/timeout.cpp"),
+           "      is_armed_ = true;\n"
+           "      is_arming_ = true;\n",
+           "      is_arming_ = true;\n",
+           file="combinators/timeout.cpp"),
     # The end of a task.
     completion("end: it does not look again for a request",
                "  if (due() > told && !failure) [[unlikely]] {\n",
@@ -1515,6 +1544,7 @@ class Bench:
         self.compile("-c", self.models / "search.cpp", "-o", self.checker)
 
     def compile(self, *arguments):
+        """Throws CalledProcessError, with the compiler's words as its output."""
         subprocess.run([*self.compiler, *map(str, arguments)], check=True, text=True,
                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
@@ -1529,7 +1559,8 @@ class Bench:
             if model != "completion_model":
                 standins += ["-I", folder / "state"]
         self.compile("-include", self.header, *standins, "-iquote", self.models,
-                     "-I", tree / "scheduler", "-I", tree / "runtime", "-iquote", tree,
+                     "-I", tree / "scheduler", "-I", tree / "runtime", "-I", tree / "combinators",
+                     "-iquote", tree,
                      source, self.checker, "-o", program)
         environment = {name: value for name, value in os.environ.items()
                        if name != "MAGPIE_STRESS_SCALE"}
@@ -1544,7 +1575,7 @@ class Bench:
 
 
 def copy_of_the_code(folder):
-    for layer in ["scheduler", "runtime"]:
+    for layer in ["scheduler", "runtime", "combinators"]:
         for kind in ["*.hpp", "*.cpp"]:
             for source in (ROOT / layer).rglob(kind):
                 target = folder / source.relative_to(ROOT)
@@ -1591,7 +1622,10 @@ def main():
         bench = Bench(given.compiler, pathlib.Path(folder))
         sound = copy_of_the_code(bench.folder / "sound")
         for model in sorted({mutant.model for mutant in chosen}):
-            passed, found, search = bench.run(model, sound)
+            try:
+                passed, found, search = bench.run(model, sound)
+            except subprocess.CalledProcessError as failed:
+                sys.exit(f"{model} does not compile without a mutant:\n{failed.output}")
             if not passed:
                 sys.exit(f"{model} fails without a mutant: {found} in {search}")
         failures = 0

@@ -8,13 +8,13 @@
 #include <magpie/checkpoint.hpp>
 #include <magpie/detail/lock_guard.hpp>
 #include <magpie/detail/result_slot.hpp>
+#include <magpie/detail/resumption.hpp>
 #include <magpie/detail/task_ranges.hpp>
 #include <magpie/detail/thread_annotations.hpp>
 #include <magpie/detail/thread_mutex.hpp>
 #include <magpie/gather.hpp>
 #include <magpie/outcome.hpp>
 #include <magpie/task.hpp>
-#include <magpie/timeout.hpp>
 #include <memory>
 #include <optional>
 #include <ranges>
@@ -146,7 +146,7 @@ class limited_run {
   /// a cancel request has come since note_requests(), even if a task has swallowed it.
   [[nodiscard]] std::optional<taken> next() {
     const lock_guard guard(lock_);
-    if (is_over_locked() || last_request_here() > last_before_) return std::nullopt;
+    if (is_over_locked() || last_request() > last_before_) return std::nullopt;
     const place where = results_.add();
     return std::optional<taken>(std::in_place, taken{source_.take(), where});
   }
@@ -166,7 +166,7 @@ class limited_run {
   }
 
   /// Called before the runners start. Earlier requests do not stop them.
-  void note_requests() noexcept { last_before_ = last_request_here(); }
+  void note_requests() noexcept { last_before_ = last_request(); }
 
   /// Called when no runner runs any more.
   [[nodiscard]] results_in_order<result> take_results() MAGPIE_UNCHECKED_LOCKING {
@@ -174,6 +174,11 @@ class limited_run {
   }
 
  private:
+  /// Returns the number of the last request to the calling task, or to a scope around the caller.
+  [[nodiscard]] static std::uint64_t last_request() noexcept {
+    return this_scope(worker::here()).due();
+  }
+
   [[nodiscard]] bool is_over_locked() MAGPIE_REQUIRES(lock_) {
     return is_stopped_ || source_.is_at_end();
   }

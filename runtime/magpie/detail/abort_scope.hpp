@@ -40,7 +40,7 @@ class abort_scope : public nested_scope {
   }
 
   /// For await_resume.
-  void end() noexcept { leave(); }
+  void end() noexcept;
 
   /// After end(), or when no body could be made, in a handler for `cancelled`: returns if the abort
   /// caused it. Otherwise throws it again.

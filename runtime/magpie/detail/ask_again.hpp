@@ -1,6 +1,6 @@
 #pragma once
 
-#include <magpie/detail/cancel_scope.hpp>
+#include <magpie/detail/delivery.hpp>
 #include <magpie/detail/resumption.hpp>
 #include <magpie/detail/task_coroutine.hpp>
 #include <magpie/detail/worker.hpp>
@@ -13,7 +13,7 @@ class ask_again {
  public:
   [[nodiscard]] bool await_ready() const noexcept { return false; }
   [[nodiscard]] bool await_suspend(task_coroutine asking) const noexcept {
-    this_scope(worker::here()).ask_again(asking);
+    undo_delivery(this_scope(worker::here()), asking);
     return false;
   }
   void await_resume() const noexcept {}

@@ -11,13 +11,13 @@
 #include <magpie/detail/scope_word.hpp>
 #include <magpie/detail/thread_annotations.hpp>
 #include <magpie/detail/wait_description.hpp>
+#include <optional>
 
 namespace magpie::detail {
 
 class cancel_round;
 class cancel_scope;
 class nested_scope;
-class task_state_base;
 
 /// What a cancel request must reach: a wait at which a coroutine is suspended, or a scope within
 /// the scope. Linked into its scope for as long as it can be reached.
@@ -88,8 +88,8 @@ class MAGPIE_LOCK cancel_scope {
   /// The earliest deadline of this scope and those around it; time_point::max() for none.
   [[nodiscard]] time_point earliest_deadline() noexcept;
 
-  /// The task that this scope is, or is a part of.
-  [[nodiscard]] task_state_base& root() noexcept;
+  /// The scope of the task as a whole that this scope is, or is a part of.
+  [[nodiscard]] cancel_scope& root() noexcept;
 
   // A spin lock. It is held for a few instructions, or while a part of a round takes waits out of
   // their sources. Its holder may take the lock of a scope within, and no other scope's.
@@ -137,26 +137,17 @@ class MAGPIE_LOCK cancel_scope {
   /// Collects what the waits are for.
   void describe_members(wait_descriptions& into) noexcept MAGPIE_REQUIRES(this);
 
-  enum class delivery : unsigned char {
-    none,        // the branch has been told of all requests
-    from_scope,  // a nested scope has got a request
-    from_task,   // the task has got a request
+  /// What requests that are delivered together were made to: the outermost counts.
+  enum class source : unsigned char { none, nested_scope, task };
+
+  struct delivered {
+    source from;         // none: there is nothing to deliver
+    std::uint64_t last;  // the number of the last request
   };
 
-  /// Delivers to the branch of `at`, a coroutine in this scope at a point of delivery, the requests
-  /// of which it has not been told. Returns the outermost source of them.
-  [[nodiscard]] delivery deliver(std::coroutine_handle<> at) noexcept;
-
-  /// Undoes the last delivery to the branch of `at`: the last request will be delivered again.
-  void ask_again(std::coroutine_handle<> at) noexcept;
-
-  /// deliver(), and throws `cancelled` if there was a request.
-  void deliver_or_pass(std::coroutine_handle<> at) {
-    if (due() != 0) [[unlikely]]
-      deliver_or_pass_slowly(at);
-  }
-
-  [[noreturn]] void throw_cancelled(delivery found);
+  /// For deliver(): notes that all requests of which a branch has not been told are delivered to
+  /// it. `told`: the number of the last that it has been told of.
+  [[nodiscard]] delivered note_delivery(std::uint64_t told) noexcept;
 
   /// Whether `other` is this scope or one within. `other` may be gone.
   [[nodiscard]] bool contains(const void* other) noexcept;
@@ -194,7 +185,6 @@ class MAGPIE_LOCK cancel_scope {
   // Of members that notify_some() notifies. To withdraw so many waits takes some microseconds.
   static constexpr std::size_t most_at_once = 256;
   void lock_slowly() noexcept MAGPIE_ACQUIRES();
-  void deliver_or_pass_slowly(std::coroutine_handle<> at);
   void store(scope_word next) noexcept { word_.store(next.bits(), std::memory_order_release); }
 
   // A scope_word. The thread that gets the lock sets the lock bit (acquire) and clears it
@@ -237,8 +227,9 @@ class nested_scope : public cancel_scope, public scope_member {
   [[nodiscard]] std::uint64_t enter(std::coroutine_handle<> awaiting,
                                     end_function when_ended) noexcept;
   /// When the body has ended, on the worker that resumes the awaiter, which is then in the parent
-  /// scope again.
-  void leave() noexcept;
+  /// scope again. Returns the number of the last request that the branch has been told of, which
+  /// may be 0 again; nothing if the body was told of none.
+  [[nodiscard]] std::optional<std::uint64_t> leave() noexcept;
 
   void set_own_deadline(time_point deadline) noexcept MAGPIE_REQUIRES(this) {
     deadline_ = deadline;
@@ -282,9 +273,9 @@ class nested_scope : public cancel_scope, public scope_member {
   void update_due() noexcept MAGPIE_REQUIRES(this) {
     set_due(std::max(last_from_outside(), own_.load(std::memory_order_relaxed)));
   }
-  /// Called when a branch that had been told of number `told` is told of all up to `now`.
-  void note_delivery(std::uint64_t told, std::uint64_t now) noexcept {
-    const auto is_news = [&](std::uint64_t number) { return told < number && number <= now; };
+  /// Called when a branch that had been told of number `told` is told of all up to `last`.
+  void note_delivery_of(std::uint64_t told, std::uint64_t last) noexcept {
+    const auto is_news = [&](std::uint64_t number) { return told < number && number <= last; };
     const bool own = is_news(own_.load(std::memory_order_relaxed));
     if (own) own_is_delivered_.store(true, std::memory_order_release);
     if (!is_news(last_from_outside())) return;
@@ -295,7 +286,7 @@ class nested_scope : public cancel_scope, public scope_member {
   static constexpr operations scope_operations{nullptr, nullptr};
 
   cancel_scope* parent_ = nullptr;
-  task_state_base* root_ = nullptr;
+  cancel_scope* root_ = nullptr;
   std::coroutine_handle<> awaiter_;
   time_point deadline_ MAGPIE_GUARDED_BY(this) = time_point::max();
   end_function when_ended_ = nullptr;

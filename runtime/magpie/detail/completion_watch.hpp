@@ -105,7 +105,7 @@ class completion_wait : private forwarding_wait {
   const requests_to_wait requests_;
   bool has_armed_ = false;
   // A request that was delivered to the coroutine before the wait, and was forwarded.
-  cancel_scope::delivery told_before_ = cancel_scope::delivery::none;
+  cancel_scope::source told_before_ = cancel_scope::source::none;
 };
 
 }  // namespace magpie::detail

@@ -12,7 +12,7 @@ namespace magpie::detail {
 /// part of `awaited` itself or of no task; for the latter, `expected` completes the message.
 [[nodiscard]] inline bool is_done_for_another(const task_state_base& awaited,
                                               const char* expected) {
-  if (&this_scope(this_worker(expected)).root() == &awaited) [[unlikely]]
+  if (&task_of(this_scope(this_worker(expected))) == &awaited) [[unlikely]]
     throw_invalid_state("a task to await another task, not itself");
   return awaited.is_done();
 }

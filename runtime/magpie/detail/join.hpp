@@ -82,6 +82,17 @@ class join final : public job {
   /// start(), out of line.
   [[nodiscard]] static std::coroutine_handle<> start_below(join& below, worker& here) noexcept;
 
+  // When a child has ended.
+
+  /// For a child that failed: notes it in the topmost join, unless another failure came first.
+  void note_failure(failure_word& failure) noexcept;
+  /// Returns the coroutine to resume on this worker. `then` ends a child of a join.
+  [[nodiscard, gnu::always_inline]] static std::coroutine_handle<> child_ended(
+      const continuation& then) noexcept {
+    join& target = *then.target_join();
+    return then.is_earlier_child() ? target.earlier_child_ended() : target.last_child_ended();
+  }
+
   /// Returns the scope of the parent. Only after the start.
   [[nodiscard]] cancel_scope& scope() const noexcept {
     return *static_cast<cancel_scope*>(context_);
@@ -94,8 +105,6 @@ class join final : public job {
   }
 
  private:
-  friend std::coroutine_handle<> proceed(continuation then, failure_word& failure) noexcept;
-
   static constexpr std::uintptr_t is_join = 1;
 
   [[nodiscard]] std::coroutine_handle<> run_next(worker& here) noexcept {
@@ -129,7 +138,7 @@ class join final : public job {
   [[nodiscard]] std::coroutine_handle<> earlier_child_ended_slowly(
       worker& here, fork_lane::pop_if_result unforked) noexcept;
   [[nodiscard]] std::coroutine_handle<> last_strand_ended() noexcept;
-  void note_failure(failure_word& failure) noexcept;
+  [[nodiscard]] static std::coroutine_handle<> go_on(const continuation& parent) noexcept;
   static void run_taken(job& self, worker& here) noexcept;
 
   continuation parent_;

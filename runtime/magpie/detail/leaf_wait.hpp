@@ -72,11 +72,11 @@ class leaf_wait : public resumption, public scope_member {
   [[nodiscard]] bool lock_to_wait(std::coroutine_handle<> suspended) noexcept
       MAGPIE_TRY_ACQUIRES(true, *scope);
   /// After lock_to_wait() returned false: what has been delivered to the coroutine.
-  [[nodiscard]] cancel_scope::delivery found() const noexcept { return found_; }
+  [[nodiscard]] cancel_scope::source found() const noexcept { return found_; }
   /// Its reason; null for none, and if the request was not made to the task but to a scope in it.
   [[nodiscard]] std::shared_ptr<const std::string> reason_found() const noexcept;
   /// After lock_to_wait() returned false: lets the coroutine wait all the same.
-  void forget_found() noexcept { found_ = cancel_scope::delivery::none; }
+  void forget_found() noexcept { found_ = cancel_scope::source::none; }
   void enter_scope() noexcept MAGPIE_REQUIRES(*scope) {
     is_in_scope_ = true;
     scope->link(*this);
@@ -101,7 +101,7 @@ class leaf_wait : public resumption, public scope_member {
   bool is_in_scope_ = false;  // from enter_scope() until leave_scope() or the withdrawal
   bool withdrawn_ = false;
   // A request that was delivered before the wait began.
-  cancel_scope::delivery found_ = cancel_scope::delivery::none;
+  cancel_scope::source found_ = cancel_scope::source::none;
 };
 
 }  // namespace magpie::detail

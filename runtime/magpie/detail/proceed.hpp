@@ -21,10 +21,9 @@ void end_task(task_state_base& state, failure_word& failure) noexcept;
     continuation then, failure_word& failure) noexcept {
   if (then.is_awaiter()) return then.awaiter();
   if (then.ends_child()) {
-    join& target = *then.target_join();
     if (failure.has_failure()) [[unlikely]]
-      target.note_failure(failure);
-    return then.is_earlier_child() ? target.earlier_child_ended() : target.last_child_ended();
+      then.target_join()->note_failure(failure);
+    return join::child_ended(then);
   }
   if (then.ends_body()) return end_body(then.ended_scope(), failure);
   end_task(then.ended_task(), failure);

@@ -52,6 +52,7 @@ namespace detail {
 
 class local_values;
 class runtime_core;
+class scheduler;
 struct task_extras;
 
 using shared_locals = std::shared_ptr<const local_values>;
@@ -274,6 +275,14 @@ class task_state_base : public job, public cancel_scope {
 
   wait_list waiters_;  // closed when the end has been published
 };
+
+/// Returns the task that `scope` is, or is a part of.
+[[nodiscard]] inline task_state_base& task_of(cancel_scope& scope) noexcept {
+  return static_cast<task_state_base&>(scope.root());
+}
+
+/// Returns the scheduler of that task, which has not ended.
+[[nodiscard]] scheduler& scheduler_of(cancel_scope& scope) noexcept;
 
 /// The state of a spawned task<T>.
 template <class T>

@@ -10,6 +10,7 @@
 namespace magpie::detail {
 
 class runtime_core;
+class scheduler;
 
 /// In place of the state of a spawned task: what concerns requests, as task_state.cpp has it in
 /// accept_request() and finish().
@@ -47,5 +48,10 @@ class task_state_base : public job, public cancel_scope {
  private:
   runtime_core& home_;
 };
+
+[[nodiscard]] inline task_state_base& task_of(cancel_scope& scope) noexcept {
+  return static_cast<task_state_base&>(scope.root());
+}
+[[nodiscard]] scheduler& scheduler_of(cancel_scope& scope) noexcept;
 
 }  // namespace magpie::detail

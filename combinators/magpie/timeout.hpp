@@ -5,11 +5,11 @@
 #include <cstdint>
 #include <functional>
 #include <magpie/clock.hpp>
-#include <magpie/detail/abort_scope.hpp>
 #include <magpie/detail/awaited_body.hpp>
 #include <magpie/detail/branch.hpp>
 #include <magpie/detail/cancel_scope.hpp>
-#include <magpie/detail/pool_job.hpp>
+#include <magpie/detail/job.hpp>
+#include <magpie/detail/region.hpp>
 #include <magpie/detail/resumption.hpp>
 #include <magpie/detail/task_coroutine.hpp>
 #include <magpie/detail/thread_annotations.hpp>
@@ -26,7 +26,7 @@ namespace magpie {
 /// What a body sees of the with_timeout() that runs it: the deadline, and whether it has passed.
 /// Lives as long as the body runs. Any thread may call its members in that time, and every call
 /// must return before the body ends.
-class timeout_scope : protected detail::abort_scope, private detail::timer {
+class timeout_scope : protected detail::region, private detail::timer {
  public:
   /// Returns true once the timeout has expired: the time was over while the body ran, or the body
   /// has got the cancel request of a deadline that had passed before.
@@ -67,36 +67,15 @@ class timeout_scope : protected detail::abort_scope, private detail::timer {
   [[nodiscard]] static std::coroutine_handle<> go_on(detail::nested_scope& self) noexcept;
   [[nodiscard]] static detail::job* expire(detail::timer& self) noexcept;
 
-  /// What the timekeeper leaves to another thread.
-  struct rest_of_round : detail::pool_job {
-    explicit rest_of_round(timeout_scope& in) noexcept : pool_job(&finish), scope(&in) {}
+  /// Disarms the timer, which then does not hold the scope any more. Returns false if the timer is
+  /// on its way out of the wheel.
+  [[nodiscard]] bool try_disarm(detail::scheduler& timers) noexcept MAGPIE_REQUIRES(this);
+  void arm_anew(time_point deadline) noexcept;
 
-    static void finish(detail::pool_job& self) noexcept;
-
-    timeout_scope* const scope;
-    detail::round_place place;
-  };
-
-  /// On the timekeeper's thread: brings the cancel request to what runs within. Returns false if
-  /// another thread goes on with that, and then lets the scope go.
-  [[nodiscard]] bool notify_at_expiry() noexcept;
-  /// For the last thread that brings the request. Returns the awaiter's job if the body has ended
-  /// in that time, and null otherwise.
-  [[nodiscard]] detail::job* let_go() noexcept;
-  /// Returns the same. A thread has no more to do with the scope.
-  [[nodiscard]] detail::job* awaiter_if_free() noexcept MAGPIE_REQUIRES(this) {
-    return has_ended_ && !is_armed_ && !is_arming_ ? &resumption_ : nullptr;
-  }
-
-  // Of the awaiter. When the body has ended, the last thread that uses the scope submits it.
-  detail::resumption resumption_;
-  rest_of_round rest_{*this};
-
-  // The timer is in the wheel or on its way out, or a thread brings the request.
+  // The timer is in the wheel, on its way in, or on its way out. It holds the scope.
   bool is_armed_ MAGPIE_GUARDED_BY(this) = false;
-  bool is_arming_ MAGPIE_GUARDED_BY(this) = false;     // reschedule() arms the timer
+  bool is_arming_ MAGPIE_GUARDED_BY(this) = false;     // a thread in arm_anew() holds the scope
   bool has_notified_ MAGPIE_GUARDED_BY(this) = false;  // or is about to notify the members
-  bool has_ended_ MAGPIE_GUARDED_BY(this) = false;     // the body has ended
   std::atomic<bool> has_fired_{false};                 // the time was over while the body ran
 };
 
@@ -161,10 +140,6 @@ template <class T>
 task<T> await_end(task_handle<T> awaited) {
   co_return co_await std::move(awaited);
 }
-
-/// Returns the number of the last cancel request to the calling task, or to a scope in it around
-/// the caller; 0 for none.
-[[nodiscard]] std::uint64_t last_request_here() noexcept;
 
 /// Awaited, tells whether a request waits to be delivered to the caller.
 class request_pending {
