@@ -2,8 +2,11 @@
 
 namespace magpie::detail {
 
-bool shielded_wait::await_ready() const {
-  return is_done_for_another(awaited_, "a shield to be awaited in a task on a runtime");
+bool shielded_wait::await_ready() {
+  const bool is_done =
+      is_done_for_another(awaited_, "a shield to be awaited in a task on a runtime");
+  once_.begin();
+  return is_done;
 }
 
 bool shielded_wait::await_suspend(task_coroutine suspended) {

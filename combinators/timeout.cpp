@@ -101,8 +101,7 @@ detail::job* timeout_scope::expire(timer& self) noexcept {
   {
     const detail::lock_guard<cancel_scope> guard(scope);
     scope.is_armed_ = false;
-    // At the end of the runtime all timers fire.
-    if (scope.has_ended() || scope.outcome != state::expired) return scope.let_go();
+    if (scope.has_ended()) return scope.let_go();
     scope.mark_requested();
     scope.has_notified_ = true;
     scope.has_fired_.store(true, std::memory_order_release);

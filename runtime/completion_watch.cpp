@@ -146,7 +146,6 @@ void completion_block::arrive(job& self, worker&) noexcept {
   if (is_last) dispose(&block);
 }
 
-/// A timer that the end of the runtime flushes ends no wait: its time has not come.
 job* completion_block::run_out(timer& self) noexcept {
   auto& block = static_cast<completion_block&>(self);
   completion_wait* woken = nullptr;
@@ -154,7 +153,7 @@ job* completion_block::run_out(timer& self) noexcept {
   {
     const lock_guard guard(block.lock);
     block.is_armed = false;
-    if (block.outcome == state::expired) woken = block.end_wait();
+    woken = block.end_wait();
     is_last = --block.references == 0;
   }
   if (is_last) dispose(&block);

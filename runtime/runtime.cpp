@@ -104,7 +104,6 @@ runtime_core::runtime_core(const runtime_options& settings)
 
 runtime_core::~runtime_core() {
   cancel_all(cancelled_before::cancelled_again, {});
-  jobs.flush_timers();
   if (!drain(time_point::max())) {
     std::fprintf(stderr, "%s", shutdown_report{.stragglers = list_tasks()}.text().c_str());
     MAGPIE_CHECK(false, "tasks that end when they are cancelled, at the end of their runtime");

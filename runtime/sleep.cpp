@@ -1,7 +1,6 @@
 #include <magpie/sleep.hpp>
 
 #include <magpie/detail/scheduler.hpp>
-#include <magpie/errors.hpp>
 
 namespace magpie::detail {
 
@@ -16,11 +15,6 @@ bool sleep_awaiter::await_suspend(task_coroutine suspended) {
     here.home().arm(*this, deadline_);
     return true;
   });
-}
-
-void sleep_awaiter::await_resume() {
-  resume();
-  if (outcome == timer::state::flushed) throw cancelled("the runtime is being destroyed");
 }
 
 bool sleep_awaiter::withdraw() noexcept { return home().disarm(*this); }

@@ -175,8 +175,6 @@ time_point scheduler::now() const noexcept {
 
 bool scheduler::disarm(timer& item) noexcept { return pool_->timers.disarm(item); }
 
-void scheduler::flush_timers() { pool_->timers.flush(); }
-
 std::size_t scheduler::worker_count() const noexcept {
   return pool_->host == nullptr ? lane_count() : 0;
 }

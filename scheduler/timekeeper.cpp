@@ -34,16 +34,12 @@ void timekeeper::arm(std::size_t shard_index, timer& item, time_point deadline) 
   shard& home = shards_[shard_index];
   item.shard = shard_index;
   const std::uint64_t tick = tick_after(deadline);
-  bool flushed = false;
   {
     const lock_guard lock(home.mutex);
-    flushed = home.flushed;
-    if (!flushed) home.wheel.insert(item, tick);
+    home.wheel.insert(item, tick);
   }
-  // An armed `item` may have expired by now and be gone.
-  if (flushed) {
-    fire(item, timer::state::flushed);
-  } else if (tick < sleeping_to_.load(std::memory_order_acquire)) {
+  // `item` may have expired by now and be gone.
+  if (tick < sleeping_to_.load(std::memory_order_acquire)) {
     std::uint64_t called_for = called_for_.load(std::memory_order_relaxed);
     while (tick < called_for &&
            !called_for_.compare_exchange_weak(called_for, tick, std::memory_order_relaxed)) {
@@ -59,18 +55,6 @@ bool timekeeper::disarm(timer& item) noexcept {
   return home.wheel.cancel(item);
 }
 
-void timekeeper::flush() {
-  for (shard& each : shards_) {
-    timer_node* pending = nullptr;
-    {
-      const lock_guard lock(each.mutex);
-      each.flushed = true;
-      pending = each.wheel.advance(std::numeric_limits<std::uint64_t>::max());
-    }
-    hand_on(pending, timer::state::flushed);
-  }
-}
-
 void timekeeper::fire_due(time_point now) {
   for (shard& each : shards_) {
     timer_node* expired = nullptr;
@@ -78,7 +62,7 @@ void timekeeper::fire_due(time_point now) {
       const lock_guard lock(each.mutex);
       expired = each.wheel.advance(tick_before(now));
     }
-    hand_on(expired, timer::state::expired);
+    fire_all(expired);
   }
 }
 
@@ -129,17 +113,12 @@ void timekeeper::keep_watch(time_point now) {
   next_watch_ = now + watch_period;
 }
 
-void timekeeper::hand_on(timer_node* expired, timer::state outcome) {
+void timekeeper::fire_all(timer_node* expired) {
   while (expired != nullptr) {
-    auto& item = static_cast<timer&>(*expired);
-    expired = expired->next;  // read first: the timer may be gone after fire()
-    fire(item, outcome);
+    auto& due = static_cast<timer&>(*expired);
+    expired = expired->next;  // read first: the timer may be gone after its fire()
+    if (job* const item = due.fire(due)) submit_(context_, *item);
   }
-}
-
-void timekeeper::fire(timer& due, timer::state outcome) {
-  due.outcome = outcome;
-  if (job* const item = due.fire(due)) submit_(context_, *item);
 }
 
 std::uint64_t timekeeper::first_tick() {

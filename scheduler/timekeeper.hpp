@@ -37,7 +37,6 @@ class timekeeper {
 
   void arm(std::size_t shard, timer& item, time_point deadline);
   [[nodiscard]] bool disarm(timer& item) noexcept;
-  void flush();
 
   /// Fires the timers that are due by `now`.
   void fire_due(time_point now);
@@ -62,14 +61,12 @@ class timekeeper {
 
     thread_mutex mutex;
     timer_wheel wheel MAGPIE_GUARDED_BY(mutex);
-    bool flushed MAGPIE_GUARDED_BY(mutex) = false;
   };
 
   void loop();
   void call_for_watch() noexcept;
   void keep_watch(time_point now);
-  void hand_on(timer_node* expired, timer::state outcome);
-  void fire(timer& due, timer::state outcome);
+  void fire_all(timer_node* expired);
   [[nodiscard]] std::uint64_t first_tick();
 
   [[nodiscard]] std::uint64_t tick_after(time_point deadline) const noexcept;

@@ -54,8 +54,10 @@ class completion_stream {
     explicit next_awaiter(completion_stream& stream) noexcept
         : stream_(stream),
           wait_(stream.watch_, detail::requests_to_wait::end_it, "the next of several tasks") {}
-    next_awaiter(const next_awaiter&) = delete;
-    next_awaiter& operator=(const next_awaiter&) = delete;
+    next_awaiter(next_awaiter&& other) noexcept
+        : stream_(other.stream_),
+          wait_(stream_.watch_, detail::requests_to_wait::end_it, "the next of several tasks"),
+          once_(std::move(other.once_)) {}
 
     [[nodiscard]] bool await_ready() {
       once_.begin();

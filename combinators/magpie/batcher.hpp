@@ -14,6 +14,7 @@
 #include <magpie/detail/spin_lock.hpp>
 #include <magpie/detail/task_coroutine.hpp>
 #include <magpie/detail/thread_annotations.hpp>
+#include <magpie/errors.hpp>
 #include <magpie/runtime.hpp>
 #include <magpie/semaphore.hpp>
 #include <magpie/task.hpp>
@@ -41,6 +42,11 @@ class [[nodiscard]] submission : private leaf_wait {
  public:
   submission(batcher_core<In, Out>& core, In item)
       : leaf_wait(operations_of<submission>), core_(core), item_(std::move(item)) {}
+  submission(submission&& other)
+      : leaf_wait(std::move(other)),
+        core_(other.core_),
+        once_(std::move(other.once_)),
+        item_(std::move(other.item_)) {}
 
   [[nodiscard]] bool await_ready() {
     static_cast<void>(this_worker("a submission to be awaited in a task on a runtime"));
@@ -85,6 +91,9 @@ class [[nodiscard]] submission : private leaf_wait {
   submission* previous_ = nullptr;
   submission* following_ = nullptr;
   std::size_t number_ = 0;  // its place in its batch, once that was taken
+  // While its item is moved, nobody withdraws it; a request that comes then is noted.
+  bool is_moving_ = false;
+  bool is_to_leave_ = false;
 };
 
 /// The state of a batcher. The collectors, which are tasks of their own, keep it alive.
@@ -140,7 +149,8 @@ class batcher_core {
 
   [[nodiscard]] bool try_leave(entry& one) noexcept {
     const lock_guard guard(lock_);
-    if (one.in_ == nullptr) return false;
+    one.is_to_leave_ = one.is_moving_;
+    if (one.in_ == nullptr || one.is_moving_) return false;
     unlink(one);
     --waiting_;
     return true;
@@ -221,20 +231,58 @@ class batcher_core {
 
   /// Moves pending submissions into `batch`, as many as a batch may have and `items` has room for.
   /// Returns whether others are left, which need another collector.
-  [[nodiscard]] bool take(list& batch, std::vector<In>& items) {
+  [[nodiscard]] bool take(list& batch, std::vector<In>& items) noexcept {
+    const auto [taken, are_others_left] = take_pending(std::min(options_.size, items.capacity()));
+    entry* next = taken.first;
+    std::exception_ptr failure;
+    try {
+      for (; next != nullptr; next = next->following_) {
+        next->number_ = items.size();
+        items.push_back(std::move(next->item_));  // a user's code, so without the lock
+      }
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    end_moving(taken.first, next, batch, failure);
+    return are_others_left;
+  }
+
+  /// Takes submissions out of the pending ones, for their items to be moved. Returns them, and
+  /// whether others are left.
+  [[nodiscard]] std::pair<list, bool> take_pending(std::size_t most) noexcept {
+    list taken;
     const lock_guard guard(lock_);
-    while (pending_.size != 0 && items.size() != items.capacity() &&
-           items.size() != options_.size) {
+    while (pending_.size != 0 && taken.size != most) {
       entry& next = *pending_.first;
-      next.number_ = items.size();
-      items.push_back(std::move(next.item_));
       unlink(next);
-      append(batch, next);
+      append(taken, next);
+      next.is_moving_ = true;
     }
     // These permits are stale: the next collector reads the number of submissions before it waits.
     while (permit told = complete_.try_acquire()) told.detach();
     is_collecting_ = pending_.size != 0;
-    return is_collecting_;
+    return {taken, is_collecting_};
+  }
+
+  /// Puts the submissions up to `unmoved` into the batch, but for those that were to leave in the
+  /// meantime. The others fail.
+  void end_moving(entry* first, const entry* unmoved, list& batch,
+                  const std::exception_ptr& failure) noexcept {
+    list leaving;
+    list failed;
+    {
+      const lock_guard guard(lock_);
+      bool is_moved = true;
+      for (entry* each = first; each != nullptr;) {
+        is_moved = is_moved && each != unmoved;
+        entry& one = *std::exchange(each, each->following_);
+        one.is_moving_ = false;
+        append(one.is_to_leave_ ? leaving : is_moved ? batch : failed, one);
+      }
+    }
+    std::vector<Out> none;
+    if (leaving.size != 0) answer(leaving, none, std::make_exception_ptr(cancelled()));
+    if (failed.size != 0) answer(failed, none, failure);
   }
 
   void fail_pending(const std::exception_ptr& failure) noexcept {

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <magpie/detail/as_task.hpp>
 #include <magpie/detail/contest.hpp>
+#include <magpie/detail/task_ranges.hpp>
 #include <magpie/exception_group.hpp>
 #include <magpie/task.hpp>
 #include <utility>
@@ -8,7 +10,7 @@
 
 namespace magpie {
 
-/// Runs lazy tasks concurrently and gives the first value.
+/// Runs lazy tasks concurrently, or whatever else can be awaited, and gives the first value.
 ///
 ///     const auto page = co_await magpie::first_success(fetch(near), fetch(far));
 ///
@@ -20,9 +22,9 @@ namespace magpie {
 /// - Costs what race() costs, and a few bytes for each error.
 ///
 /// In asyncio: no counterpart; in JavaScript `Promise.any`, which does not cancel the losers.
-template <class... Ts>
-[[nodiscard]] auto first_success(task<Ts>... contenders)
-  requires(sizeof...(Ts) != 0)
+template <detail::child... Contenders>
+[[nodiscard]] auto first_success(Contenders... contenders)
+  requires(sizeof...(Contenders) != 0)
 {
   return detail::run_contest_of(detail::decided_by::value, std::move(contenders)...);
 }

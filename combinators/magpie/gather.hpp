@@ -70,8 +70,10 @@ class gather_awaiter {
   explicit gather_awaiter(task<Ts>&&... children) noexcept
       : frames_{join::child_frame(task_access::release(std::move(children)))...},
         join_(frames_.data(), sizeof...(Ts)) {}
-  gather_awaiter(const gather_awaiter&) = delete;
-  gather_awaiter& operator=(const gather_awaiter&) = delete;
+  gather_awaiter(gather_awaiter&& other) noexcept
+      : frames_(std::exchange(other.frames_, {})),
+        join_(frames_.data(), sizeof...(Ts)),
+        once_(std::move(other.once_)) {}
   ~gather_awaiter() {
     for (std::size_t i = 0; i < sizeof...(Ts); ++i) {
       if (frames_[i] != 0) frame(i).destroy();
@@ -143,8 +145,7 @@ class gather_range_awaiter {
       }
     }
   }
-  gather_range_awaiter(const gather_range_awaiter&) = delete;
-  gather_range_awaiter& operator=(const gather_range_awaiter&) = delete;
+  gather_range_awaiter(gather_range_awaiter&&) noexcept = default;
   ~gather_range_awaiter() {
     for (std::size_t i = 0; i < tree_.size(); ++i) {
       if (const auto frame = tree_.frame(i)) frame.destroy();
@@ -219,6 +220,22 @@ template <class... Ts>
 template <class... Ts>
 [[nodiscard]] auto gather(return_exceptions_t, task<Ts>... children) noexcept {
   return detail::gather_awaiter<detail::failures::returned, Ts...>(std::move(children)...);
+}
+
+/// gather() of anything that can be awaited: tasks, handles, sleeps, acquisitions, and what other
+/// combinators return. What is no task is awaited in a child of its own, which allocates a
+/// coroutine frame.
+///
+///     co_await magpie::gather(magpie::sleep_for(1s), magpie::wait_for(fetch(url), 2s));
+template <class... Awaitables>
+  requires detail::mixed_children<Awaitables...>
+[[nodiscard]] auto gather(Awaitables... children) {
+  return gather(detail::as_task(std::move(children))...);
+}
+template <class... Awaitables>
+  requires detail::mixed_children<Awaitables...>
+[[nodiscard]] auto gather(return_exceptions_t, Awaitables... children) {
+  return gather(return_exceptions, detail::as_task(std::move(children))...);
 }
 
 /// gather() of a vector. Gives a vector of the results in the same order (of std::reference_wrapper

@@ -19,9 +19,7 @@ class pace {
  public:
   explicit pace(const rate& allowed) : meter_(allowed) {}
 
-  [[nodiscard]] semaphore::acquisition turn() noexcept { return turn_.acquire(); }
-
-  // Called by the holder of the turn.
+  // Called by the holder of the run's turn.
 
   /// Waits until the next task may start. Returns at once after stop().
   [[nodiscard]] task<> wait() {
@@ -39,7 +37,6 @@ class pace {
  private:
   [[nodiscard]] task<> wait_for_stop() { const permit stopped = co_await stopped_.acquire(); }
 
-  semaphore turn_{1};
   semaphore stopped_{0};
   rate_meter meter_;
 };
@@ -50,7 +47,7 @@ template <class Run>
   try {
     std::optional<typename Run::taken> chosen;
     {
-      const permit turn = co_await limit.turn();
+      const permit turn = co_await run.turn();
       if (!run.is_over()) co_await limit.wait();
       chosen = run.next();
       if (!chosen) co_return;

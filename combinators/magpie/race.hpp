@@ -1,15 +1,19 @@
 #pragma once
 
+#include <magpie/detail/as_task.hpp>
 #include <magpie/detail/contest.hpp>
+#include <magpie/detail/task_ranges.hpp>
 #include <magpie/task.hpp>
 #include <utility>
 #include <vector>
 
 namespace magpie {
 
-/// Runs lazy tasks concurrently and gives what the first one to end gives, a value or an error.
+/// Runs lazy tasks concurrently, or whatever else can be awaited, and gives what the first one to
+/// end gives, a value or an error.
 ///
 ///     const auto page = co_await magpie::race(fetch(near), fetch(far));
+///     co_await magpie::race(std::move(answer), magpie::sleep_for(1s));  // a handle, and a sleep
 ///
 /// - Nothing starts until it is awaited. Then the contenders start as the children of a gather()
 ///   do. A contender that has not started when the race is decided never does.
@@ -21,7 +25,8 @@ namespace magpie {
 ///   std::bad_alloc.
 /// - The losers are cancelled, and race waits until they have ended, their clean-up included. It
 ///   never returns while one of them runs. What a loser returns or throws is dropped. The task's
-///   cancelling() does not count that its losers are cancelled.
+///   cancelling() does not count that its losers are cancelled. The task of a handle that loses is
+///   cancelled, too.
 /// - A cancel request to the awaiting task cancels all contenders. When they have ended,
 ///   `cancelled` is thrown, even if one has won by then.
 /// - The contenders are part of the awaiting task.
@@ -29,9 +34,9 @@ namespace magpie {
 ///
 /// In asyncio: `asyncio.wait` with FIRST_COMPLETED, then cancel() and another wait for what is
 /// pending.
-template <class... Ts>
-[[nodiscard]] auto race(task<Ts>... contenders)
-  requires(sizeof...(Ts) != 0)
+template <detail::child... Contenders>
+[[nodiscard]] auto race(Contenders... contenders)
+  requires(sizeof...(Contenders) != 0)
 {
   return detail::run_contest_of(detail::decided_by::end, std::move(contenders)...);
 }

@@ -3,6 +3,7 @@
 #include <exception>
 #include <functional>
 #include <magpie/detail/abort_scope.hpp>
+#include <magpie/detail/as_task.hpp>
 #include <magpie/detail/ask_again.hpp>
 #include <magpie/detail/child_tasks.hpp>
 #include <magpie/detail/result_slot.hpp>
@@ -48,6 +49,12 @@ class task_group {
     auto& state = detail::task_state<T>::make(body);
     children_.launch(state, options);
     return detail::handle_access::adopt<task_handle<T>>(state);
+  }
+  /// The same for a child that awaits a timeout, a gather or whatever else a task can await.
+  template <detail::other_awaitable Awaitable>
+  task_handle<detail::awaited_result<Awaitable>> spawn(Awaitable awaited,
+                                                       spawn_options options = {}) {
+    return spawn(detail::as_task(std::move(awaited)), options);
   }
 
   /// Cancels the body and all children; that is no error. Does nothing after an earlier call or a

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <magpie/clock.hpp>
+#include <magpie/detail/as_task.hpp>
 #include <magpie/detail/awaited_body.hpp>
 #include <magpie/detail/branch.hpp>
 #include <magpie/detail/cancel_scope.hpp>
@@ -81,14 +82,14 @@ class timeout_scope : protected detail::region, private detail::timer {
 
 namespace detail {
 
-/// Whether the body begins even if there is no time at all.
-enum class begins { always, in_time };
-
-/// Runs a task<T> within a timeout. MakeBody is called with the scope and returns the task.
-template <class T, begins When, class MakeBody>
+/// Runs a task<T> within a timeout. MakeBody makes the task: it is called with the scope. Its
+/// needs_time() returns whether the body does not even begin when there is no time at all.
+template <class T, class MakeBody>
 class timeout_awaiter final : private timeout_scope {
  public:
   timeout_awaiter(duration limit, MakeBody make) : limit_(limit), make_(std::move(make)) {}
+  timeout_awaiter(timeout_awaiter&& other)
+      : limit_(other.limit_), make_(std::move(other.make_)), once_(std::move(other.once_)) {}
 
   [[nodiscard]] bool await_ready() {
     static_cast<void>(this_worker("a timeout to be awaited in a task on a runtime"));
@@ -97,10 +98,10 @@ class timeout_awaiter final : private timeout_scope {
   }
 
   [[nodiscard]] std::coroutine_handle<> await_suspend(task_coroutine awaiting) {
-    if (When == begins::in_time && limit_ == duration::zero()) throw timeout_error();
+    if (limit_ == duration::zero() && make_.needs_time()) throw timeout_error();
     const time_point now = magpie::now();
     set_limit(limit_, now);
-    body_.take(std::invoke(make_, static_cast<timeout_scope&>(*this)));
+    body_.take(make_(static_cast<timeout_scope&>(*this)));
     return body_.followed_by(begin(awaiting, now));
   }
 
@@ -128,18 +129,34 @@ class timeout_awaiter final : private timeout_scope {
   single_await once_;
 };
 
-/// The body of a wait_for().
 template <class T>
-struct given_body {
+struct lazy_body {
   task<T> body;
 
+  [[nodiscard]] static bool needs_time() noexcept { return true; }
   task<T> operator()(timeout_scope&) noexcept { return std::move(body); }
 };
 
 template <class T>
-task<T> await_end(task_handle<T> awaited) {
-  co_return co_await std::move(awaited);
-}
+struct spawned_body {
+  task_handle<T> awaited;
+
+  [[nodiscard]] static bool needs_time() noexcept { return false; }
+  task<T> operator()(timeout_scope&) { return as_task(std::move(awaited)); }
+};
+
+template <class Body>
+using body_result = awaited_result<std::invoke_result_t<Body&, timeout_scope&>>;
+
+template <class Body>
+struct scoped_body {
+  Body make;
+
+  [[nodiscard]] static bool needs_time() noexcept { return false; }
+  task<body_result<Body>> operator()(timeout_scope& scope) {
+    return as_task(std::invoke(make, scope));
+  }
+};
 
 /// Awaited, tells whether a request waits to be delivered to the caller.
 class request_pending {
@@ -166,20 +183,16 @@ task<T> wait_for_end(task_handle<T> awaited, duration limit) {
   if (without_time && awaited.cancel()) {
     abort_scope around;
     try {
-      body_in_scope<T> ending(around, await_end(std::move(awaited)));
+      body_in_scope<T> ending(around, as_task(std::move(awaited)));
       co_return co_await ending;
     } catch (const cancelled&) {
       if (around.was_asked_from_outside()) throw;
       throw timeout_error();
     }
   }
-  timeout_awaiter<T, begins::always, given_body<T>> limited(
-      limit, given_body<T>{await_end(std::move(awaited))});
+  timeout_awaiter<T, spawned_body<T>> limited(limit, {std::move(awaited)});
   co_return co_await limited;
 }
-
-template <class Body>
-using body_result = typename std::invoke_result_t<Body&, timeout_scope&>::value_type;
 
 }  // namespace detail
 
@@ -194,8 +207,14 @@ using body_result = typename std::invoke_result_t<Body&, timeout_scope&>::value_
 /// Allocates nothing. In asyncio: `await asyncio.wait_for(...)`.
 template <class T, class Rep, class Period>
 [[nodiscard]] auto wait_for(task<T> awaited, std::chrono::duration<Rep, Period> limit) {
-  return detail::timeout_awaiter<T, detail::begins::in_time, detail::given_body<T>>(
-      detail::saturated(limit), detail::given_body<T>{std::move(awaited)});
+  return detail::timeout_awaiter<T, detail::lazy_body<T>>(detail::saturated(limit),
+                                                          {std::move(awaited)});
+}
+
+/// The same for a sleep, an acquisition or any other awaitable. Allocates a coroutine frame.
+template <detail::other_awaitable Awaitable, class Rep, class Period>
+[[nodiscard]] auto wait_for(Awaitable awaited, std::chrono::duration<Rep, Period> limit) {
+  return wait_for(detail::as_task(std::move(awaited)), limit);
 }
 
 /// The same for a spawned task: when the time is over, it is cancelled and awaited to its end. With
@@ -206,12 +225,12 @@ template <class T, class Rep, class Period>
   return detail::wait_for_end(std::move(awaited), detail::saturated(limit));
 }
 
-/// Runs the lazy task that `body(scope)` returns as part of the calling task, within a time limit.
-/// The scope shows the limit and can change it while the body runs: see timeout_scope. co_await
-/// returns what the task returns, or throws what it throws. When the time is over, the body is
-/// cancelled; if it ends with `cancelled` by that, timeout_error is thrown. All else is as with
-/// wait_for(), but with a limit of zero or less the body begins, and the request is delivered at
-/// its first suspension or checkpoint().
+/// Runs the lazy task that `body(scope)` returns, or awaits what else it returns, as part of the
+/// calling task, within a time limit. The scope shows the limit and can change it while the body
+/// runs: see timeout_scope. co_await returns what the task returns, or throws what it throws. When
+/// the time is over, the body is cancelled; if it ends with `cancelled` by that, timeout_error is
+/// thrown. All else is as with wait_for(), but with a limit of zero or less the body begins, and
+/// the request is delivered at its first suspension or checkpoint().
 ///
 /// Timeouts nest: of those that have expired, the outermost throws timeout_error.
 ///
@@ -222,8 +241,8 @@ template <class T, class Rep, class Period>
 /// In asyncio: `async with asyncio.timeout(...)`.
 template <class Rep, class Period, class Body>
 [[nodiscard]] auto with_timeout(std::chrono::duration<Rep, Period> limit, Body body) {
-  return detail::timeout_awaiter<detail::body_result<Body>, detail::begins::always, Body>(
-      detail::saturated(limit), std::move(body));
+  return detail::timeout_awaiter<detail::body_result<Body>, detail::scoped_body<Body>>(
+      detail::saturated(limit), {std::move(body)});
 }
 
 /// Returns the earliest deadline of all timeouts around the caller; nothing if there is none.

@@ -40,8 +40,12 @@ class wait_awaiter {
         wait_(watch_, requests_to_wait::end_it, "the end of several tasks"),
         limit_(limit),
         until_(when) {}
-  wait_awaiter(const wait_awaiter&) = delete;
-  wait_awaiter& operator=(const wait_awaiter&) = delete;
+  wait_awaiter(wait_awaiter&& other) noexcept
+      : handles_(std::move(other.handles_)),
+        wait_(watch_, requests_to_wait::end_it, "the end of several tasks"),
+        once_(std::move(other.once_)),
+        limit_(other.limit_),
+        until_(other.until_) {}
 
   [[nodiscard]] bool await_ready() {
     once_.begin();

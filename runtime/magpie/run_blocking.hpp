@@ -74,6 +74,10 @@ class blocking_wait : private leaf_wait {
  protected:
   explicit blocking_wait(blocking_call_base& call) noexcept
       : leaf_wait(operations_of<blocking_wait>), call_(&call) {}
+  blocking_wait(blocking_wait&& other) noexcept
+      : leaf_wait(std::move(other)),
+        call_(std::exchange(other.call_, nullptr)),
+        once_(std::move(other.once_)) {}
   ~blocking_wait() {
     if (call_ != nullptr) call_->dispose_(*call_);
   }

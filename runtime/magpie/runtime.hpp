@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <magpie/clock.hpp>
+#include <magpie/detail/as_task.hpp>
 #include <magpie/detail/new_tasks.hpp>
 #include <magpie/detail/task_state.hpp>
 #include <magpie/shutdown_report.hpp>
@@ -131,8 +132,9 @@ class runtime {
   /// thread cannot be started, std::bad_alloc.
   explicit runtime(const runtime_options& options = {});
 
-  /// Cancels all tasks that are left and all that these spawn, and waits for their end. A sleep
-  /// ends at once with `cancelled`. Then joins the threads. Blocks as long as that takes.
+  /// Cancels all tasks that are left and all that these spawn, and waits for their end, their
+  /// clean-up included, during which timers go on. Then joins the threads. Blocks as long as that
+  /// takes.
   ///
   /// Must not run on one of its own workers, nor while other threads still use the runtime. Handles
   /// stay valid.
@@ -156,6 +158,11 @@ class runtime {
     // No other code has a typed handle, and an untyped one from all_tasks() sees no result.
     return detail::move_result(handle);
   }
+  /// The same for a timeout, a gather or whatever else a task can await.
+  template <detail::other_awaitable Awaitable>
+  detail::awaited_result<Awaitable> block_on(Awaitable awaited) {
+    return block_on(detail::as_task(std::move(awaited)));
+  }
 
   /// Starts `body` as a task of its own and returns a handle. The task runs to its end whether its
   /// handles are kept or not. It does not run on the calling thread before spawn() returns.
@@ -168,6 +175,12 @@ class runtime {
   template <class T>
   task_handle<T> spawn(task<T> body, spawn_options options = {}) {
     return detail::launch(*core_, std::move(body), options);
+  }
+  /// The same for a task that awaits a timeout, a gather or whatever else a task can await.
+  template <detail::other_awaitable Awaitable>
+  task_handle<detail::awaited_result<Awaitable>> spawn(Awaitable awaited,
+                                                       spawn_options options = {}) {
+    return spawn(detail::as_task(std::move(awaited)), options);
   }
 
   /// Spawns many tasks in order, all with the same options, and returns their handles in order.
@@ -247,6 +260,11 @@ class runtime {
 template <class T>
 task_handle<T> spawn(task<T> body, spawn_options options = {}) {
   return detail::launch(detail::current_core(), std::move(body), options);
+}
+template <detail::other_awaitable Awaitable>
+task_handle<detail::awaited_result<Awaitable>> spawn(Awaitable awaited,
+                                                     spawn_options options = {}) {
+  return spawn(detail::as_task(std::move(awaited)), options);
 }
 
 /// runtime::spawn_many() on the runtime of the calling task. Throws invalid_state outside of a

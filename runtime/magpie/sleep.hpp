@@ -14,6 +14,7 @@ class sleep_awaiter : private leaf_wait, private timer {
  public:
   explicit sleep_awaiter(time_point deadline) noexcept
       : leaf_wait(operations_of<sleep_awaiter>), timer(&wake), deadline_(deadline) {}
+  sleep_awaiter(sleep_awaiter&& other) noexcept : sleep_awaiter(other.deadline_) {}
 
   [[nodiscard]] bool await_ready() {
     static_cast<void>(this_worker("a sleep to be awaited in a task on a runtime"));
@@ -21,7 +22,7 @@ class sleep_awaiter : private leaf_wait, private timer {
     return false;
   }
   [[nodiscard]] bool await_suspend(task_coroutine suspended);
-  void await_resume();
+  void await_resume() { resume(); }
 
  protected:
   void set_deadline(time_point deadline) noexcept { deadline_ = deadline; }
@@ -56,9 +57,8 @@ class delay_awaiter : public sleep_awaiter {
 /// free, longer by at most a tick of 66 us and the wake-up. A deadline that has passed already
 /// yields once. Throws invalid_state outside of a task.
 ///
-/// A cancel request wakes the task at once and frees the timer. Throws `cancelled` then, and also
-/// if the runtime is destroyed during the sleep. The wait allocates nothing. In asyncio: `await
-/// asyncio.sleep(...)`.
+/// A cancel request wakes the task at once and frees the timer. Throws `cancelled` then. The wait
+/// allocates nothing. In asyncio: `await asyncio.sleep(...)`.
 [[nodiscard]] inline detail::sleep_awaiter sleep_until(time_point deadline) noexcept {
   return detail::sleep_awaiter(deadline);
 }

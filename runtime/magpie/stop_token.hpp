@@ -37,6 +37,8 @@ struct stop_request final : foreign_call {
 class stop_member : private leaf_wait {
  protected:
   stop_member() : leaf_wait(stop_operations), request_(std::make_shared<stop_request>()) {}
+  stop_member(stop_member&& other) noexcept
+      : leaf_wait(std::move(other)), request_(std::move(other.request_)) {}
   ~stop_member() = default;
 
   [[nodiscard]] std::stop_token token() const noexcept { return request_->source.get_token(); }
@@ -51,7 +53,7 @@ class stop_member : private leaf_wait {
   static void stop(scope_member& self, cancel_round& round) noexcept;
   static const operations stop_operations;
 
-  const std::shared_ptr<stop_request> request_;
+  std::shared_ptr<stop_request> request_;
   bool is_stopped_ MAGPIE_GUARDED_BY(*scope) = false;
 };
 
@@ -59,6 +61,10 @@ template <class T, class MakeBody>
 class stop_token_awaiter final : private stop_member {
  public:
   explicit stop_token_awaiter(MakeBody make) : make_(std::move(make)) {}
+  stop_token_awaiter(stop_token_awaiter&& other)
+      : stop_member(std::move(other)),
+        make_(std::move(other.make_)),
+        once_(std::move(other.once_)) {}
 
   [[nodiscard]] bool await_ready() {
     static_cast<void>(this_worker("with_stop_token() to be awaited in a task on a runtime"));
@@ -88,6 +94,7 @@ class stop_token_awaiter final : private stop_member {
 class stoppable_scope : protected abort_scope {
  protected:
   explicit stoppable_scope(std::stop_token token) noexcept : token_(std::move(token)) {}
+  stoppable_scope(stoppable_scope&& other) noexcept : token_(std::move(other.token_)) {}
   ~stoppable_scope() = default;
 
   /// For await_suspend, as the last step that can fail. Returns the continuation of the body.
@@ -107,7 +114,7 @@ class stoppable_scope : protected abort_scope {
 
   [[nodiscard]] static std::coroutine_handle<> go_on(nested_scope& self) noexcept;
 
-  const std::stop_token token_;
+  std::stop_token token_;
   std::optional<std::stop_callback<stop>> callback_;  // while the body runs
 };
 
@@ -117,6 +124,10 @@ class stopped_by_awaiter final : private stoppable_scope {
   stopped_by_awaiter(std::stop_token token, task<T>&& awaited) : stoppable_scope(std::move(token)) {
     body_.take(std::move(awaited));
   }
+  stopped_by_awaiter(stopped_by_awaiter&& other) noexcept
+      : stoppable_scope(std::move(other)),
+        body_(std::move(other.body_)),
+        once_(std::move(other.once_)) {}
 
   [[nodiscard]] bool await_ready() {
     static_cast<void>(this_worker("stopped_by() to be awaited in a task on a runtime"));

@@ -12,8 +12,7 @@ namespace detail {
 class requeue_awaiter {
  public:
   requeue_awaiter() noexcept = default;
-  requeue_awaiter(const requeue_awaiter&) = delete;
-  requeue_awaiter& operator=(const requeue_awaiter&) = delete;
+  requeue_awaiter(requeue_awaiter&&) noexcept {}
 
   void await_suspend(task_coroutine suspended);
   /// Only after a suspension. Throws `cancelled` if a cancel request is pending.

@@ -19,11 +19,12 @@ using magpie::test::give;
 
 class awaited_twice : public magpie::test::on_each_runtime {
  protected:
-  /// Awaits twice what `make()` returns. Gives what the second await throws.
+  /// Awaits twice what `make()` returns, which is moved before. Gives what the second await throws.
   template <class Make>
   [[nodiscard]] std::string second_await(Make make) {
     const auto body = [&]() -> task<std::string> {
-      auto made = make();
+      auto first = make();
+      auto made = std::move(first);
       static_cast<void>(co_await made);
       try {
         static_cast<void>(co_await made);
@@ -66,6 +67,7 @@ TEST_P(awaited_twice, waits_for_handles_throw) {
   EXPECT_EQ(second_await([&] { return magpie::gather(spawned(), spawned()); }), refusal);
   EXPECT_EQ(second_await([&] { return magpie::gather(several()); }), refusal);
   EXPECT_EQ(second_await([&] { return magpie::wait(several()); }), refusal);
+  EXPECT_EQ(second_await([&] { return magpie::shield(spawned()); }), refusal);
   const auto body = [&]() -> task<> {
     auto stream = magpie::as_completed(several());
     auto next = stream.next();

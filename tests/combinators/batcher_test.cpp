@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <magpie/magpie.hpp>
 #include <memory>
 #include <mutex>
@@ -222,6 +223,65 @@ TEST_P(batchers, of_what_can_only_be_moved) {
   };
   batcher<owned, owned> increased({.size = 1}, flush);
   EXPECT_EQ(*runtime.block_on(submit(increased, std::make_unique<int>(6))), 7);
+}
+
+/// Calls a function when it is moved.
+struct noticing {
+  noticing(int own_number, std::function<void(int)>& moved)
+      : number(own_number), when_moved(&moved) {}
+  noticing(noticing&& other) : noticing(other.number, *other.when_moved) { (*when_moved)(number); }
+
+  int number;
+  std::function<void(int)>* when_moved;
+};
+
+// Rule 94: no lock is held while a user's object is moved.
+TEST_P(batchers, may_be_used_by_an_item_that_is_moved) {
+  std::function<void(int)> when_moved = [](int) {};
+  const auto flush = [](std::vector<noticing> items) -> magpie::task<std::vector<int>> {
+    std::vector<int> numbers;
+    for (const noticing& each : items) numbers.push_back(each.number);
+    co_return numbers;
+  };
+  batcher<noticing, int> same({.size = 3}, flush);
+  std::vector<magpie::task_handle<int>> handles;
+  for (int i = 0; i < 2; ++i) {
+    handles.push_back(runtime.spawn(submit(same, noticing(i, when_moved))));
+  }
+  ASSERT_TRUE(nothing_runs());
+  std::atomic<bool> has_cancelled{false};
+  when_moved = [&](int number) {
+    if (number != 0 || has_cancelled.exchange(true)) return;
+    EXPECT_TRUE(handles[0].cancel("while it is moved"));
+    EXPECT_TRUE(handles[1].cancel("just before"));
+  };
+  const auto last = runtime.spawn(submit(same, noticing(2, when_moved)));
+  ASSERT_TRUE(ends(last) && ends(handles[0]) && ends(handles[1]));
+  EXPECT_EQ(magpie::test::reason_of(handles[0]), "while it is moved");
+  EXPECT_EQ(magpie::test::reason_of(handles[1]), "just before");
+  EXPECT_EQ(last.result(), 2);
+  EXPECT_TRUE(has_cancelled);
+}
+
+TEST_P(batchers, an_item_that_cannot_be_moved_fails_no_other_batch) {
+  std::function<void(int)> when_moved = [](int) {};
+  const auto flush = [](std::vector<noticing> items) -> magpie::task<std::vector<int>> {
+    co_return std::vector<int>(items.size(), 7);
+  };
+  batcher<noticing, int> sevens({.size = 2}, flush);
+  const auto first = runtime.spawn(submit(sevens, noticing(0, when_moved)));
+  ASSERT_TRUE(nothing_runs());
+  when_moved = [](int number) {
+    if (number == 0) throw std::runtime_error("cannot be moved");
+  };
+  const auto second = runtime.spawn(submit(sevens, noticing(1, when_moved)));
+  ASSERT_TRUE(ends(first) && ends(second));
+  EXPECT_THROW(first.result(), std::runtime_error);
+  EXPECT_THROW(second.result(), std::runtime_error) << "it would have come behind that";
+  const auto third = runtime.spawn(submit(sevens, noticing(2, when_moved)));
+  const auto fourth = runtime.spawn(submit(sevens, noticing(3, when_moved)));
+  ASSERT_TRUE(ends(third) && ends(fourth));
+  EXPECT_EQ(third.result() + fourth.result(), 14);
 }
 
 TEST_P(batchers, submissions_and_cancels_at_random) {

@@ -70,6 +70,26 @@ TEST_P(concurrency_limits, never_more_at_once_and_results_in_order) {
   }
 }
 
+// Rule 94: the range is walked without a lock, for which another runner would block its worker.
+TEST(walking_a_range, keeps_no_worker_from_other_work) {
+  magpie::runtime runtime({.workers = 2});
+  std::atomic<int> others{0};
+  const auto count = [&others]() -> magpie::task<> {
+    ++others;
+    co_return;
+  };
+  const auto make = [&](std::size_t number) {
+    if (number == 3) {
+      for (int i = 0; i < 5; ++i) magpie::spawn(count());
+      // Only the other worker can run them.
+      EXPECT_TRUE(eventually([&] { return others == 5; }));
+    }
+    return magpie::test::give_after(1us, 1);
+  };
+  const auto numbers = std::views::iota(std::size_t{0}, std::size_t{10});
+  EXPECT_EQ(runtime.block_on(map_concurrent(numbers, 4, make)).size(), 10U);
+}
+
 // Rule 73: the next is started as soon as one ends.
 TEST_P(concurrency_limits, start_the_next_as_soon_as_one_ends) {
   if (!is_virtual()) GTEST_SKIP() << "looks at exact times";

@@ -7,6 +7,7 @@
 #include <magpie/sleep.hpp>
 #include <magpie/timeout.hpp>
 #include <magpie/yield.hpp>
+#include <memory>
 #include <stdexcept>
 #include <utility>
 
@@ -75,6 +76,33 @@ TEST_P(shield, keeps_a_timeout_from_the_task) {
   EXPECT_THROW(runtime.block_on(wait_a_moment(inner)), magpie::timeout_error);
   EXPECT_FALSE(inner.done());
   EXPECT_EQ(inner.cancelling(), 0U);
+}
+
+// Rule 45.
+TEST_P(shield, gives_what_is_there_when_there_is_no_time) {
+  const auto done = runtime.spawn(give(5));
+  const auto failed = runtime.spawn(fail());
+  const auto inner = runtime.spawn(sleep_long());
+  ASSERT_TRUE(eventually([&] { return done.done() && failed.done(); }));
+  EXPECT_EQ(runtime.block_on(magpie::wait_for(magpie::shield(done), 0ms)), 5);
+  EXPECT_THROW(runtime.block_on(magpie::wait_for(magpie::shield(failed), 0ms)), std::runtime_error);
+  EXPECT_THROW(runtime.block_on(magpie::wait_for(magpie::shield(inner), 0ms)),
+               magpie::timeout_error);
+  EXPECT_THROW(runtime.block_on(magpie::wait_for(magpie::shield(inner), -1h)),
+               magpie::timeout_error);
+  EXPECT_EQ(inner.cancelling(), 0U);
+}
+
+// A shield that had to wait moves the result out if it has the last handle.
+TEST_P(shield, gives_a_result_that_cannot_be_copied) {
+  const auto give_late = []() -> magpie::task<std::unique_ptr<int>> {
+    co_await magpie::yield();
+    co_return std::make_unique<int>(6);
+  };
+  const auto body = [&]() -> magpie::task<int> {
+    co_return *co_await magpie::shield(magpie::spawn(give_late()));
+  };
+  EXPECT_EQ(runtime.block_on(body()), 6);
 }
 
 }  // namespace

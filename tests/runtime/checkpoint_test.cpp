@@ -196,6 +196,7 @@ TEST_F(checkpoint_on_one_worker, lets_those_go_first_that_have_waited) {
   EXPECT_TRUE(computation.result());
 }
 
+// Rule 98: a suspension would cost as much as a hundred looks.
 TEST_F(checkpoint_on_one_worker, keeps_the_worker_while_nobody_has_waited_for_long) {
   std::atomic<bool> other_ran{false};
   const auto other = [&other_ran]() -> magpie::task<> {
@@ -211,11 +212,20 @@ TEST_F(checkpoint_on_one_worker, keeps_the_worker_while_nobody_has_waited_for_lo
     co_await spawned;
     co_return kept;
   };
+  const auto is_kept_though_cancelled = [&]() -> magpie::task<bool> {
+    EXPECT_TRUE(magpie::current_task().cancel());
+    try {
+      co_await magpie::checkpoint();
+      ADD_FAILURE() << "no request";
+    } catch (const magpie::cancelled&) {
+    }
+    co_return co_await is_kept();
+  };
   // The thread may be held up in between, for a millisecond or more.
   EXPECT_TRUE(eventually([&] { return runtime.block_on(is_kept()); }));
+  EXPECT_TRUE(eventually([&] { return runtime.block_on(is_kept_though_cancelled()); }));
 }
 
-// A suspension would cost as much as a hundred looks.
 TEST_P(checkpoint_by_the_clock, does_not_suspend_while_nobody_waits) {
   const auto count_suspensions = []() -> magpie::task<int> {
     int suspensions = 0;

@@ -3,12 +3,16 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <magpie/checkpoint.hpp>
 #include <magpie/errors.hpp>
+#include <magpie/semaphore.hpp>
 #include <magpie/sleep.hpp>
+#include <magpie/timeout.hpp>
 #include <magpie/yield.hpp>
 #include <memory>
 #include <optional>
 #include <stdexcept>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -136,22 +140,58 @@ TEST_P(runtime, cancels_what_is_left_and_waits_for_it_before_it_is_gone) {
   EXPECT_EQ(ended, 100);
 }
 
-TEST_P(runtime, wakes_its_sleepers_with_cancelled_when_it_is_destroyed) {
+// Rule 100.
+TEST_P(runtime, ends_newcomers_and_lets_timeouts_expire_while_it_is_destroyed) {
+  std::atomic<int> begun{0};
+  std::atomic<int> ended{0};
+  const auto compute = [&]() -> magpie::task<> {
+    const counted here;
+    ++begun;
+    for (;;) co_await magpie::checkpoint();
+  };
+  const auto wait_for_nothing = []() -> magpie::task<> {
+    magpie::semaphore none(0);
+    static_cast<void>(co_await none.acquire());
+  };
+  const auto clean_up = [&]() -> magpie::task<> {
+    const counted here;
+    ++begun;
+    try {
+      for (;;) co_await magpie::yield();
+    } catch (const magpie::cancelled&) {
+    }
+    magpie::spawn(compute());
+    EXPECT_THROW(co_await magpie::wait_for(wait_for_nothing(), 1ms), magpie::timeout_error);
+    magpie::spawn(compute());
+    ++ended;
+  };
+  {
+    magpie::runtime tested{{.workers = GetParam()}};
+    for (int i = 0; i < 10; ++i) {
+      tested.spawn(clean_up());
+      tested.spawn(compute());
+    }
+    ASSERT_TRUE(eventually([&] { return begun == 20; }));
+  }
+  EXPECT_EQ(ended, 10);
+  EXPECT_EQ(begun, 20) << "no newcomer takes a step";
+  EXPECT_EQ(counted::alive(), 0);
+}
+
+TEST_P(runtime, cancels_its_sleepers_once_when_it_is_destroyed) {
   magpie::task_handle<> sleeper;
-  magpie::task_handle<int> stubborn;
+  magpie::task_handle<std::string> stubborn;
   {
     magpie::runtime tested{{.workers = GetParam()}};
     const auto sleep = []() -> magpie::task<> { co_await magpie::sleep_for(1h); };
-    const auto swallow = []() -> magpie::task<int> {
-      int woken = 0;
-      for (int i = 0; i < 3; ++i) {
-        try {
-          co_await magpie::sleep_for(1h);
-        } catch (const magpie::cancelled&) {
-          ++woken;
-        }
+    const auto swallow = []() -> magpie::task<std::string> {
+      try {
+        co_await magpie::sleep_for(1h);
+        co_return "(slept)";
+      } catch (const magpie::cancelled&) {
       }
-      co_return woken;
+      co_await magpie::sleep_for(1ms);
+      co_return "slept on";
     };
     sleeper = tested.spawn(sleep());
     stubborn = tested.spawn(swallow());
@@ -162,7 +202,7 @@ TEST_P(runtime, wakes_its_sleepers_with_cancelled_when_it_is_destroyed) {
     ASSERT_TRUE(is_asleep(stubborn));
   }
   EXPECT_TRUE(sleeper.cancelled());
-  EXPECT_EQ(stubborn.result(), 3);
+  EXPECT_EQ(stubborn.result(), "slept on");
 }
 
 TEST_P(runtime, starts_and_stops_over_and_over) {

@@ -9,7 +9,7 @@
 
 namespace magpie::test {
 
-/// A timer with its job, which notes when it came, how often, and why.
+/// A timer with its job, which notes when it came, and how often.
 struct alarm : detail::job {
   alarm() noexcept
       : job([](detail::job& self, detail::worker&) noexcept { static_cast<alarm&>(self).ring(); }) {
@@ -18,7 +18,6 @@ struct alarm : detail::job {
   /// What the job does when a worker runs it.
   void ring() noexcept {
     came_at = clock::now();
-    outcome = item.outcome;
     times.fetch_add(1, std::memory_order_release);  // the last touch
   }
 
@@ -41,7 +40,6 @@ struct alarm : detail::job {
   time_point deadline{};
   // Written by ring(), before `times` (release).
   time_point came_at{};
-  detail::timer::state outcome = detail::timer::state::pending;
   std::atomic<unsigned> times{0};
 };
 

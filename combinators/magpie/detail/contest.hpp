@@ -186,12 +186,13 @@ struct contest_result {
   using storing = std::conditional_t<is_common, as_given, as_alternative<variant, Index>>;
 };
 
-/// Runs one contender and reports its end. Does not start it when the contest is decided.
-template <class Result, class T, class Storing>
-task<> contend(contest<Result>& among, task<T> contender, Storing as_stored) {
-  if (among.is_over()) co_return;
+/// Runs one contender and reports its end. When the contest is decided, does not start it; but the
+/// task of a handle runs already, and is cancelled where it is awaited.
+template <class Result, class Contender, class Storing>
+task<> contend(contest<Result>& among, Contender contender, Storing as_stored) {
+  if (!is_handle<Contender> && among.is_over()) co_return;
   try {
-    if constexpr (std::is_void_v<T>) {
+    if constexpr (std::is_void_v<awaited_result<Contender>>) {
       co_await std::move(contender);
       among.won(as_stored(no_result()));
     } else {
@@ -222,6 +223,15 @@ task<Result> run_contest(decided_by what, std::size_t contenders, Start start) {
   }
 }
 
+template <class T>
+[[nodiscard]] bool is_valid(const task<T>& contender) noexcept {
+  return static_cast<bool>(contender);
+}
+template <other_awaitable Contender>
+[[nodiscard]] bool is_valid(const Contender& /*contender*/) noexcept {
+  return true;
+}
+
 inline void check_contenders(bool all_valid) {
   if (!all_valid) {
     throw_invalid_state(
@@ -229,18 +239,18 @@ inline void check_contenders(bool all_valid) {
   }
 }
 
-template <class... Ts>
-[[nodiscard]] auto run_contest_of(decided_by what, task<Ts>... contenders) {
-  using outcome = contest_result<Ts...>;
+template <child... Contenders>
+[[nodiscard]] auto run_contest_of(decided_by what, Contenders... contenders) {
+  using outcome = contest_result<awaited_result<Contenders>...>;
   using result = typename outcome::type;
   auto start = [them = std::make_tuple(std::move(contenders)...)](contest<result>& all) mutable {
     return [&]<std::size_t... Indices>(std::index_sequence<Indices...>) {
-      check_contenders((static_cast<bool>(std::get<Indices>(them)) && ...));
+      check_contenders((is_valid(std::get<Indices>(them)) && ...));
       return gather_all(contend(all, std::move(std::get<Indices>(them)),
                                 typename outcome::template storing<Indices>())...);
-    }(std::index_sequence_for<Ts...>());
+    }(std::index_sequence_for<Contenders...>());
   };
-  return run_contest<result>(what, sizeof...(Ts), std::move(start));
+  return run_contest<result>(what, sizeof...(Contenders), std::move(start));
 }
 
 template <class T>

@@ -44,9 +44,6 @@ template <failures Are, class T>
 template <failures Are, class Derived>
 class gather_handles_base {
  public:
-  gather_handles_base(const gather_handles_base&) = delete;
-  gather_handles_base& operator=(const gather_handles_base&) = delete;
-
   [[nodiscard]] bool await_ready() {
     auto& derived = static_cast<Derived&>(*this);
     once_.begin();
@@ -75,6 +72,9 @@ class gather_handles_base {
  protected:
   gather_handles_base() noexcept
       : wait_(watch_, requests_to_wait::are_passed_on, "all of several tasks") {}
+  gather_handles_base(gather_handles_base&& other) noexcept
+      : wait_(watch_, requests_to_wait::are_passed_on, "all of several tasks"),
+        once_(std::move(other.once_)) {}
   ~gather_handles_base() = default;
 
   /// Called by Derived's destructor, before the handles are destroyed.
@@ -92,6 +92,7 @@ class gather_handles_awaiter final
  public:
   explicit gather_handles_awaiter(task_handle<Ts>&&... handles) noexcept
       : handles_(std::move(handles)...) {}
+  gather_handles_awaiter(gather_handles_awaiter&&) noexcept = default;
   ~gather_handles_awaiter() { this->stop_watching(); }
 
   [[nodiscard]] static std::size_t size() noexcept { return sizeof...(Ts); }
@@ -119,6 +120,7 @@ class gather_handle_range_awaiter final
  public:
   explicit gather_handle_range_awaiter(std::vector<task_handle<T>>&& handles) noexcept
       : handles_(std::move(handles)) {}
+  gather_handle_range_awaiter(gather_handle_range_awaiter&&) noexcept = default;
   ~gather_handle_range_awaiter() { this->stop_watching(); }
 
   [[nodiscard]] std::size_t size() const noexcept { return handles_.size(); }

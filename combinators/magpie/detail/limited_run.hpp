@@ -1,19 +1,18 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <iterator>
 #include <magpie/checkpoint.hpp>
-#include <magpie/detail/lock_guard.hpp>
 #include <magpie/detail/result_slot.hpp>
 #include <magpie/detail/resumption.hpp>
 #include <magpie/detail/task_ranges.hpp>
-#include <magpie/detail/thread_annotations.hpp>
-#include <magpie/detail/thread_mutex.hpp>
 #include <magpie/gather.hpp>
 #include <magpie/outcome.hpp>
+#include <magpie/semaphore.hpp>
 #include <magpie/task.hpp>
 #include <memory>
 #include <optional>
@@ -124,8 +123,9 @@ class mapped_source {
   std::ranges::iterator_t<Items> at_;
 };
 
-/// Lets several *runners*, children of one gather, take tasks from one source. The lock is held
-/// while the range is walked and a place for a result is added. Tasks run without it.
+/// Lets several *runners*, children of one gather, take tasks from one source, in turns: the range
+/// may be walked by a user's code, so a runner waits for its turn without blocking its worker.
+/// Tasks run outside of the turn.
 template <class Source>
 class limited_run {
  public:
@@ -142,36 +142,35 @@ class limited_run {
   limited_run(const limited_run&) = delete;
   limited_run& operator=(const limited_run&) = delete;
 
+  [[nodiscard]] semaphore::acquisition turn() noexcept { return turn_.acquire(); }
+
+  // Called by the holder of the turn.
+
   /// Takes the next task. Returns nothing at the end of the range, when a task has failed, and when
   /// a cancel request has come since note_requests(), even if a task has swallowed it.
   [[nodiscard]] std::optional<taken> next() {
-    const lock_guard guard(lock_);
-    if (is_over_locked() || last_request() > last_before_) return std::nullopt;
+    if (is_over() || last_request() > last_before_) return std::nullopt;
     const place where = results_.add();
     return std::optional<taken>(std::in_place, taken{source_.take(), where});
   }
-  /// source_.begin() touches nothing that next() changes.
-  [[nodiscard]] task<result> begin(taken& chosen) MAGPIE_UNCHECKED_LOCKING {
-    return source_.begin(chosen.item);
+  /// Whether no task starts any more.
+  [[nodiscard]] bool is_over() {
+    return is_stopped_.load(std::memory_order_relaxed) || source_.is_at_end();
   }
+
+  // Called by any runner.
+
+  /// source_.begin() touches nothing that next() changes.
+  [[nodiscard]] task<result> begin(taken& chosen) { return source_.begin(chosen.item); }
 
   /// From now on no task starts.
-  void stop() noexcept {
-    const lock_guard guard(lock_);
-    is_stopped_ = true;
-  }
-  [[nodiscard]] bool is_over() {
-    const lock_guard guard(lock_);
-    return is_over_locked();
-  }
+  void stop() noexcept { is_stopped_.store(true, std::memory_order_relaxed); }
 
-  /// Called before the runners start. Earlier requests do not stop them.
+  // Called when no runner runs, as is_over() may be, too.
+
+  /// Earlier requests do not stop the runners that start now.
   void note_requests() noexcept { last_before_ = last_request(); }
-
-  /// Called when no runner runs any more.
-  [[nodiscard]] results_in_order<result> take_results() MAGPIE_UNCHECKED_LOCKING {
-    return results_.take();
-  }
+  [[nodiscard]] results_in_order<result> take_results() { return results_.take(); }
 
  private:
   /// Returns the number of the last request to the calling task, or to a scope around the caller.
@@ -179,14 +178,12 @@ class limited_run {
     return this_scope(worker::here()).due();
   }
 
-  [[nodiscard]] bool is_over_locked() MAGPIE_REQUIRES(lock_) {
-    return is_stopped_ || source_.is_at_end();
-  }
-
-  thread_mutex lock_;
-  Source source_ MAGPIE_GUARDED_BY(lock_);
-  ordered_results<result> results_ MAGPIE_GUARDED_BY(lock_);
-  bool is_stopped_ MAGPIE_GUARDED_BY(lock_) = false;
+  // Its holder alone uses the source and the results.
+  semaphore turn_{1};
+  Source source_;
+  ordered_results<result> results_;
+  // false -> true once, by a runner whose task has failed. It carries nothing.
+  std::atomic<bool> is_stopped_{false};
   // Written while no runner runs.
   std::uint64_t last_before_ = 0;
 };
@@ -209,7 +206,13 @@ template <class Run, class MakeRunner>
 template <class Run>
 [[nodiscard]] task<> run_one_by_one(Run& run) {
   try {
-    while (std::optional<typename Run::taken> chosen = run.next()) {
+    for (;;) {
+      std::optional<typename Run::taken> chosen;
+      {
+        const permit turn = co_await run.turn();
+        chosen = run.next();
+      }
+      if (!chosen) co_return;
       if constexpr (std::is_void_v<typename Run::result>) {
         co_await run.begin(*chosen);
       } else {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <magpie/detail/as_task.hpp>
 #include <magpie/task.hpp>
 #include <magpie/task_handle.hpp>
 #include <ranges>
@@ -13,25 +14,28 @@
 namespace magpie::detail {
 
 template <class T>
-struct lazy_kind : std::false_type {};
+inline constexpr bool is_handle = std::is_same_v<T, any_task_handle>;
 template <class T>
-struct lazy_kind<task<T>> : std::true_type {};
+inline constexpr bool is_handle<task_handle<T>> = true;
 
 template <class T>
-struct handle_kind : std::is_same<T, any_task_handle> {};
-template <class T>
-struct handle_kind<task_handle<T>> : std::true_type {};
+concept child = is_lazy_task<T> || other_awaitable<T>;
+
+/// Arguments of a combinator that are neither all tasks nor all handles.
+template <class... Ts>
+concept mixed_children =
+    (child<Ts> && ...) && !(is_lazy_task<Ts> && ...) && !(is_handle<Ts> && ...);
 
 /// A container of tasks that is moved in, or a view of tasks, which may make them one by one.
 template <class Range>
 concept lazy_range =
-    std::ranges::input_range<Range> && lazy_kind<std::ranges::range_value_t<Range>>::value &&
+    std::ranges::input_range<Range> && is_lazy_task<std::ranges::range_value_t<Range>> &&
     (!std::is_lvalue_reference_v<Range> || std::ranges::view<std::remove_cvref_t<Range>>);
 
 /// A range of handles. They are copied, unless their container is moved in.
 template <class Range>
 concept handle_range =
-    std::ranges::input_range<Range> && handle_kind<std::ranges::range_value_t<Range>>::value;
+    std::ranges::input_range<Range> && is_handle<std::ranges::range_value_t<Range>>;
 
 /// A range of handles that know the type of the result.
 template <class Range>

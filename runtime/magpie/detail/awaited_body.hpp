@@ -12,8 +12,7 @@ template <class T>
 class awaited_body {
  public:
   awaited_body() noexcept = default;
-  awaited_body(const awaited_body&) = delete;
-  awaited_body& operator=(const awaited_body&) = delete;
+  awaited_body(awaited_body&& other) noexcept : frame_(std::exchange(other.frame_, nullptr)) {}
   ~awaited_body() {
     if (frame_) frame_.destroy();
   }

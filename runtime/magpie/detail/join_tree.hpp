@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <magpie/detail/join.hpp>
+#include <utility>
 
 namespace magpie::detail {
 
@@ -13,8 +14,13 @@ class join_tree {
  public:
   /// Throws std::bad_alloc.
   explicit join_tree(std::size_t count);
-  join_tree(const join_tree&) = delete;
-  join_tree& operator=(const join_tree&) = delete;
+  /// Before the start.
+  join_tree(join_tree&& other) noexcept
+      : count_(std::exchange(other.count_, 0)),
+        joins_(std::exchange(other.joins_, nullptr)),
+        pairs_(other.pairs_),
+        frames_(other.frames_),
+        topmost_(other.topmost_) {}
   ~join_tree();
 
   [[nodiscard]] std::size_t size() const noexcept { return count_; }
@@ -40,7 +46,7 @@ class join_tree {
   [[nodiscard]] std::size_t block_size() const noexcept;
   [[nodiscard]] join& halves(std::size_t begin, std::size_t end) noexcept;
 
-  const std::size_t count_;
+  std::size_t count_;
   // One block for all below; null if there are no children. First a join for each run, then the
   // joins of two joins each, whose children are the pairs.
   join* joins_ = nullptr;

@@ -26,6 +26,8 @@ class leaf_wait : public resumption, public scope_member {
  protected:
   /// See scope_member.
   explicit leaf_wait(const operations& kind) noexcept : scope_member(kind) {}
+  /// Before the wait is awaited.
+  leaf_wait(leaf_wait&& other) noexcept : resumption(), scope_member(other.kind()) {}
   ~leaf_wait() = default;
 
   /// For await_suspend: returns false if the coroutine must go on at once. `enter_source()` puts

@@ -76,15 +76,12 @@ class scheduler {
   /// Returns the calling thread's worker if it belongs to this scheduler, else null.
   [[nodiscard]] worker* worker_here() const noexcept;
 
-  /// Any thread: fires `item` once `deadline` has passed. Only flush_timers() fires it earlier.
+  /// Any thread: fires `item` once `deadline` has passed.
   void arm(timer& item, time_point deadline);
 
   /// Any thread: disarms `item`. Returns true when it was still armed: it will not fire. Returns
   /// false when it has fired or is about to fire.
   [[nodiscard]] bool disarm(timer& item) noexcept;
-
-  /// Fires all armed timers now, with outcome `flushed`. A timer that is armed later fires at once.
-  void flush_timers();
 
   // For a scheduler without workers. One thread at a time calls these. It must not be a worker;
   // during the call it acts as the one worker.

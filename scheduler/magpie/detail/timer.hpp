@@ -9,24 +9,15 @@ namespace magpie::detail {
 /// A timer of a scheduler. It lives in what waits for it. It must live until `fire` has been called
 /// or disarm() has returned true.
 struct timer : timer_node {
-  /// Called without any lock: on the thread that keeps the time, on the thread that flushes the
-  /// timers, or, after the flush, on the thread that arms the timer. It must not take longer than
-  /// the submission of some jobs. The scheduler submits the job that it returns, unless that is
-  /// null, and does not touch the timer any more.
+  /// Called when the time has come, without any lock, on the thread that keeps the time. It must
+  /// not take longer than the submission of some jobs. The scheduler submits the job that it
+  /// returns, unless that is null, and does not touch the timer any more.
   using fire_function = job* (*)(timer& self) noexcept;
 
   explicit timer(fire_function when_due) noexcept : fire(when_due) {}
 
-  enum class state : unsigned char {
-    pending,
-    expired,
-    // The scheduler is being shut down: the deadline has not passed, but the timer fires.
-    flushed,
-  };
-
   const fire_function fire;
-  std::size_t shard = 0;           // set by arm()
-  state outcome = state::pending;  // set before `fire` is called
+  std::size_t shard = 0;  // set by arm()
 };
 
 }  // namespace magpie::detail

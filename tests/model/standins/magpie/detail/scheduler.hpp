@@ -13,7 +13,7 @@ namespace magpie::detail {
 
 /// In place of the scheduler: jobs that become ready, and armed timers under one lock. What it does
 /// to a timer, and when it does not touch it any more, is what timekeeper.cpp does in arm(),
-/// disarm(), hand_on() and fire().
+/// disarm() and fire_all().
 class scheduler {
  public:
   void arm(timer& item, time_point) {
@@ -79,7 +79,6 @@ class scheduler {
       due = *place;
       armed_.erase(place);
     }
-    due->outcome = timer::state::expired;
     if (job* const item = due->fire(*due)) submit(*item);
     return true;
   }
