@@ -1,7 +1,7 @@
 #pragma once
 
 #include <cstdint>
-#include <magpie/detail/task_state.hpp>
+#include <magpie/detail/shared_locals.hpp>
 #include <memory>
 #include <vector>
 

@@ -196,7 +196,7 @@ void runtime_core::for_each_task(const std::function<void(task_state_base&)>& vi
   };
   for_each_used_slot([&](slot& each) {
     const std::unique_ptr<task_state_base, end_of_visit> task(task_state_base::try_visit(each));
-    if (task && task->home() == this && !task->is_done()) visit(*task);
+    if (task && task->belongs_to(*this) && !task->is_done()) visit(*task);
   });
 }
 

@@ -6,8 +6,9 @@
 #include <magpie/detail/asymmetric_fence.hpp>
 #include <magpie/detail/scheduler.hpp>
 #include <magpie/detail/worker.hpp>
-#include <magpie/runtime.hpp>
+#include <magpie/runtime_options.hpp>
 #include <magpie/shutdown_report.hpp>
+#include <magpie/task_handle.hpp>
 #include <string>
 #include <string_view>
 #include <vector>

@@ -48,6 +48,11 @@ runtime_core* task_state_base::home() const noexcept {
   return runtime_identity::is_one(word) ? nullptr : reinterpret_cast<runtime_core*>(word);
 }
 
+bool task_state_base::belongs_to(const runtime_core& core) const noexcept {
+  const std::uint64_t word = home_.load(std::memory_order_acquire);
+  return word == reinterpret_cast<std::uintptr_t>(&core) || word == core.identity.word();
+}
+
 void task_state_base::prepare(runtime_core& core, const spawn_options& options) {
   home_.store(reinterpret_cast<std::uintptr_t>(&core), std::memory_order_relaxed);
   if (options.name.empty()) {

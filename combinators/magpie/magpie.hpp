@@ -25,6 +25,7 @@
 #include <magpie/retry.hpp>
 #include <magpie/run_blocking.hpp>
 #include <magpie/runtime.hpp>
+#include <magpie/runtime_options.hpp>
 #include <magpie/semaphore.hpp>
 #include <magpie/shield.hpp>
 #include <magpie/shutdown_report.hpp>

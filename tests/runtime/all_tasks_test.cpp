@@ -95,6 +95,21 @@ TEST_P(all_tasks, lists_the_living_once_and_the_ended_never) {
   EXPECT_GT(churn_seen, 0U);
 }
 
+// Rule 11. A task that is just ending is done for everybody at the same moment.
+TEST_P(all_tasks, lists_a_task_until_it_is_done) {
+  magpie::runtime runtime{{.workers = GetParam()}};
+  const auto end_soon = []() -> magpie::task<> { co_await magpie::yield(); };
+  for (std::size_t round = 0; round < scaled(1e5); ++round) {
+    const auto spawned = runtime.spawn(end_soon());
+    for (bool is_done = false; !is_done;) {
+      const auto listed = runtime.all_tasks();
+      const bool is_listed = std::find(listed.begin(), listed.end(), spawned) != listed.end();
+      is_done = spawned.done();  // asked after the list was made
+      ASSERT_TRUE(is_listed || is_done);
+    }
+  }
+}
+
 TEST_P(all_tasks, lists_those_of_its_runtime_alone) {
   magpie::runtime runtime{{.workers = GetParam()}};
   magpie::runtime other{{.workers = 2}};

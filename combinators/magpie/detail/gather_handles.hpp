@@ -164,8 +164,8 @@ template <failures Are, class T>
 ///   count as observed.
 /// - A cancel request to the awaiting task, or by a timeout around it, is forwarded to all tasks
 ///   that have not ended. The gather waits for all of them, then throws `cancelled`, whatever they
-///   return or throw. A request that comes when the gather is over is not forwarded, but
-///   `cancelled` is thrown.
+///   return or throw. Only if one of them awaits this task in its turn, it throws at once. A
+///   request that comes when the gather is over is not forwarded, but `cancelled` is thrown.
 /// - A result is moved out of its task if its handle was moved in and is the last one; else it is
 ///   copied. Where it cannot be copied, invalid_state is thrown. It is also thrown outside of a
 ///   task, and for the awaiting task's own handle.

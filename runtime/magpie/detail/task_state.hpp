@@ -9,6 +9,7 @@
 #include <magpie/clock.hpp>
 #include <magpie/detail/cancel_scope.hpp>
 #include <magpie/detail/resumption.hpp>
+#include <magpie/detail/shared_locals.hpp>
 #include <magpie/detail/slot_pool.hpp>
 #include <magpie/detail/task_name.hpp>
 #include <magpie/detail/task_references.hpp>
@@ -50,12 +51,9 @@ enum class done_callback_id : std::uint64_t {};
 
 namespace detail {
 
-class local_values;
 class runtime_core;
 class scheduler;
 struct task_extras;
-
-using shared_locals = std::shared_ptr<const local_values>;
 
 /// The state of a spawned task. It outlives the coroutine's frame, which is destroyed when the task
 /// ends, and lives until the last handle is gone. It is the scope of the task as a whole, and that
@@ -184,6 +182,8 @@ class task_state_base : public job, public cancel_scope {
 
   /// Returns the core of the task's runtime; null from the task's end on.
   [[nodiscard]] runtime_core* home() const noexcept;
+  /// Whether this is a task of that runtime. At any time.
+  [[nodiscard]] bool belongs_to(const runtime_core& core) const noexcept;
   /// Returns the word of that runtime's identity. Only after the end.
   [[nodiscard]] std::uint64_t identity_of_home() const noexcept {
     return home_.load(std::memory_order_acquire);
