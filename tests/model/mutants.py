@@ -1096,24 +1096,22 @@ MUTANTS = [
            "  has_ended_ = true;\n",
            "",
            file="runtime/region.cpp"),
-    cancel("cancel: the body ends without the lock",
-           "  const detail::lock_guard<cancel_scope> guard(scope);\n"
-           "  if (scope.is_armed_ && !scope.is_arming_) {\n",
-           "  if (scope.is_armed_ && !scope.is_arming_) {\n",
-           file="combinators/timeout.cpp"),
+    cancel("cancel: the end of a body is noted in two steps",
+           "  has_ended_ = true;\n",
+           "  has_ended_ = true;\n"
+           "  unlock();\n"
+           "  std::this_thread::yield();\n"
+           "  lock();\n",
+           file="runtime/region.cpp"),
     cancel("cancel: the body ends and does not wait for those who hold the scope",
            "  if (holders_ == 0) return awaiter();\n",
            "  if (holders_ <= 1) return awaiter();\n",
            file="runtime/region.cpp"),
     cancel("cancel: an expiry is over before the members are told",
-           "  return scope.notify_in_part();\n",
-           "  {\n"
-           "    const std::lock_guard first(static_cast<cancel_scope&>(scope));\n"
-           "    if (detail::job* const awaiter = scope.let_go()) return awaiter;\n"
-           "    scope.hold();\n"
-           "  }\n"
-           "  return scope.notify_in_part();\n",
-           file="combinators/timeout.cpp"),
+           "    if (cancel_round().begin(*this, rest_.place)) return lock_and_let_go();\n",
+           "    job* const early = lock_and_let_go();\n"
+           "    if (cancel_round().begin(*this, rest_.place)) return early;\n",
+           file="runtime/region.cpp"),
     cancel("cancel: an expiry is never over",
            "    if (cancel_round().begin(*this, rest_.place)) return lock_and_let_go();\n",
            "    if (cancel_round().begin(*this, rest_.place)) return nullptr;\n",
@@ -1133,8 +1131,9 @@ MUTANTS = [
     cancel("cancel: a scope is let go without the lock",
            "  const lock_guard<cancel_scope> guard(*this);\n"
            "  return let_go();\n",
+           "  const bool had_ended = has_ended_;\n"
            "  std::this_thread::yield();\n"
-           "  return let_go();\n",
+           "  return --holders_ == 0 && had_ended ? &resumption_ : nullptr;\n",
            file="runtime/region.cpp"),
     cancel("cancel: an expiry tells nobody",
            "    if (cancel_round().begin(*this, rest_.place)) return lock_and_let_go();\n",
@@ -1166,30 +1165,12 @@ MUTANTS = [
            "    scope.mark_requested();\n",
            "",
            file="combinators/timeout.cpp"),
-    cancel("cancel: a timer that has fired counts as armed",
-           "    scope.is_armed_ = false;\n",
-           "",
-           file="combinators/timeout.cpp"),
     cancel("cancel: a timeout begins unarmed",
            "    is_armed_ = true;\n"
            "    hold();\n"
            "    detail::worker",
            "    hold();\n"
            "    detail::worker",
-           file="combinators/timeout.cpp"),
-    cancel("cancel: a timeout is armed before it says so",
-           "    is_armed_ = true;\n"
-           "    hold();\n"
-           "    detail::worker::here().home().arm(*this, own_deadline());\n",
-           "    hold();\n"
-           "    detail::worker::here().home().arm(*this, own_deadline());\n"
-           "    is_armed_ = true;\n",
-           file="combinators/timeout.cpp"),
-    cancel("cancel: a timer is armed before it holds the scope",
-           "    hold();\n"
-           "    detail::worker::here().home().arm(*this, own_deadline());\n",
-           "    detail::worker::here().home().arm(*this, own_deadline());\n"
-           "    hold();\n",
            file="combinators/timeout.cpp"),
     cancel("cancel: a timeout is always to blame",
            "      if (is_cancelled_from_outside()) throw;\n",
@@ -1224,20 +1205,12 @@ MUTANTS = [
            "  if (scope.is_armed_ && !scope.is_arming_) {\n",
            "  if (scope.is_armed_) {\n",
            file="combinators/timeout.cpp"),
-    cancel("cancel: the body is left while its timer is being armed",
+    cancel("cancel: who arms a timer anew does not hold the scope",
            "      hold();\n"
            "      is_armed_ = true;\n"
-           "      is_arming_ = true;\n"
-           "    }\n"
-           "  }\n",
+           "      is_arming_ = true;\n",
            "      is_armed_ = true;\n"
-           "      is_arming_ = true;\n"
-           "    }\n"
-           "  }\n"
-           "  if (!is_over) {\n"
-           "    const std::lock_guard late(static_cast<cancel_scope&>(*this));\n"
-           "    hold();\n"
-           "  }\n",
+           "      is_arming_ = true;\n",
            file="combinators/timeout.cpp"),
     cancel("cancel: a timeout is armed anew by two",
            "is_arming_ || ",
