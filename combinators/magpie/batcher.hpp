@@ -149,7 +149,7 @@ class batcher_core {
 
   [[nodiscard]] bool try_leave(entry& one) noexcept {
     const lock_guard guard(lock_);
-    one.is_to_leave_ = one.is_moving_;
+    if (one.is_moving_) one.is_to_leave_ = true;
     if (one.in_ == nullptr || one.is_moving_) return false;
     unlink(one);
     --waiting_;

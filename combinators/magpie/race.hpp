@@ -1,6 +1,5 @@
 #pragma once
 
-#include <magpie/detail/as_task.hpp>
 #include <magpie/detail/contest.hpp>
 #include <magpie/detail/task_ranges.hpp>
 #include <magpie/task.hpp>

@@ -5,7 +5,9 @@
 #include <exception>
 #include <functional>
 #include <magpie/detail/abort_scope.hpp>
+#include <magpie/detail/as_task.hpp>
 #include <magpie/detail/result_slot.hpp>
+#include <magpie/detail/task_ranges.hpp>
 #include <magpie/errors.hpp>
 #include <magpie/exception_group.hpp>
 #include <magpie/gather.hpp>

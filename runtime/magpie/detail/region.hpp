@@ -1,7 +1,6 @@
 #pragma once
 
 #include <coroutine>
-#include <cstddef>
 #include <magpie/detail/abort_scope.hpp>
 #include <magpie/detail/job.hpp>
 #include <magpie/detail/pool_job.hpp>
