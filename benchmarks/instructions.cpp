@@ -1,9 +1,11 @@
 // What one operation costs in instructions: run by instructions.py under callgrind, which counts
-// between the two toggles, on the one worker alone.
+// between the two toggles, on the one worker alone. Sleeps run without a worker, under virtual
+// time: no other thread takes part.
 
 #include <valgrind/callgrind.h>
 
 #include <charconv>
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -71,6 +73,25 @@ magpie::task<std::int64_t> invoke_often(std::int64_t count) {
   co_return sum;
 }
 
+magpie::task<std::int64_t> limit_often(std::int64_t count) {
+  std::int64_t sum = 0;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::int64_t value =
+        co_await magpie::wait_for(number(i), std::chrono::seconds(1 + i % 60));
+    sum += value;
+  }
+  co_return sum;
+}
+
+magpie::task<std::int64_t> sleep_often(std::int64_t count) {
+  std::int64_t sum = 0;
+  for (std::int64_t i = 0; i < count; ++i) {
+    co_await magpie::sleep_for(std::chrono::seconds(1 + i % 60));
+    sum += i;
+  }
+  co_return sum;
+}
+
 using operation = magpie::task<std::int64_t> (*)(std::int64_t count);
 
 [[nodiscard]] operation find(std::string_view name) {
@@ -80,6 +101,8 @@ using operation = magpie::task<std::int64_t> (*)(std::int64_t count);
       {"spawn", &spawn_often},
       {"yield", &yield_often},
       {"parallel_invoke", &invoke_often},
+      {"wait_for", &limit_often},
+      {"sleep", &sleep_often},
   };
   for (const auto& [known, run] : operations) {
     if (known == name) return run;
@@ -106,10 +129,16 @@ int main(int argc, char** argv) {
     std::from_chars(argument.data(), argument.data() + argument.size(), count);
   }
   if (run == nullptr || count <= 0) {
-    std::fprintf(stderr, "usage: %s await|gather|spawn|yield|parallel_invoke COUNT\n", argv[0]);
+    std::fprintf(stderr,
+                 "usage: %s await|gather|spawn|yield|parallel_invoke|wait_for|sleep COUNT\n",
+                 argv[0]);
     // As for a benchmark that is not applicable: an operation that this magpie does not have.
     return argc == 3 ? 77 : 2;
   }
-  magpie::runtime runtime({.workers = 1});
+  magpie::runtime_options options{.workers = 1};
+  if (run == &sleep_often) {
+    options = {.workers = 0, .time = magpie::virtual_time};
+  }
+  magpie::runtime runtime(options);
   runtime.block_on(measure(run, count));
 }

@@ -25,6 +25,8 @@ OPERATIONS = {
     "gather": "gather of two tasks: two frames, fork and join",
     "parallel_invoke": "parallel_invoke of two closures: fork and join",
     "spawn": "spawn of a task, co_await of its handle",
+    "sleep": "sleep_for under virtual time, without a worker",
+    "wait_for": "wait_for of a task that ends at once",
     "yield": "yield of a task that is alone",
 }
 FEW, MANY = 1000, 2000

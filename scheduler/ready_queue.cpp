@@ -2,6 +2,7 @@
 
 #include <concurrentqueue/concurrentqueue.h>
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <deque>
@@ -17,8 +18,20 @@ namespace {
 
 using queue = moodycamel::ConcurrentQueue<job*>;
 
-// The first is for the jobs of timers.
 constexpr std::size_t shared_lane_count = 4;
+constexpr std::size_t timer_lane = 0;  // the others are for all other threads
+
+/// The orders in which a thread that takes tries the shared lanes, each in its turn. The timers
+/// come first in every second one, because their jobs are due already. Each of the other lanes
+/// begins one, so that a thread that floods its lane does not starve the others.
+constexpr std::array<std::array<std::uint8_t, shared_lane_count>, 6> orders{{
+    {timer_lane, 1, 2, 3},
+    {1, 2, 3, timer_lane},
+    {timer_lane, 2, 3, 1},
+    {2, 3, 1, timer_lane},
+    {timer_lane, 3, 1, 2},
+    {3, 1, 2, timer_lane},
+}};
 
 struct lane {
   explicit lane(queue& items) : token(items) {
@@ -141,7 +154,7 @@ void ready_queue::push_shared(job* const* items, std::size_t count) noexcept {
 
 void ready_queue::push_of_timer(job& item) noexcept {
   job* const items[] = {&item};
-  lanes_->push_shared(0, items, 1);
+  lanes_->push_shared(timer_lane, items, 1);
 }
 
 std::size_t ready_queue::pop(std::size_t worker, job** items, std::size_t most) noexcept {
@@ -149,13 +162,11 @@ std::size_t ready_queue::pop(std::size_t worker, job** items, std::size_t most) 
 }
 
 std::size_t ready_queue::pop_shared(job** items, std::size_t most) noexcept {
-  // Each call begins at the next shared lane, so that one thread that floods its lane does not
-  // starve the others.
-  thread_local std::size_t first = 0;
-  ++first;
-  for (std::size_t i = 0; i < shared_lane_count; ++i) {
-    lane& source = lanes_->shared[(first + i) % shared_lane_count];
-    if (const std::size_t count = pop_from(lanes_->items, source, items, most)) return count;
+  thread_local std::size_t turn = 0;
+  turn = turn + 1 == orders.size() ? 0 : turn + 1;
+  for (const std::size_t index : orders[turn]) {
+    const std::size_t count = pop_from(lanes_->items, lanes_->shared[index], items, most);
+    if (count != 0) return count;
   }
   return lanes_->stranded.pop(items, most);
 }

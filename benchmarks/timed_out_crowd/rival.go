@@ -9,16 +9,17 @@ import (
 	bench "magpie.benchmarks/support"
 )
 
-// worstLateness sleeps a millisecond again and again, until isOver().
+// worstLateness sleeps a millisecond again and again, until isOver(). It gives the worst lateness
+// before that.
 func worstLateness(isOver func() bool) float64 {
 	worst := 0.0
 	for {
 		begin := time.Now()
 		time.Sleep(time.Millisecond)
-		worst = max(worst, bench.Microseconds(time.Since(begin)-time.Millisecond))
 		if isOver() {
 			return worst
 		}
+		worst = max(worst, bench.Microseconds(time.Since(begin)-time.Millisecond))
 	}
 }
 
