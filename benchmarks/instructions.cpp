@@ -136,7 +136,7 @@ int main(int argc, char** argv) {
     return argc == 3 ? 77 : 2;
   }
   magpie::runtime_options options{.workers = 1};
-  if (run == &sleep_often) {
+  if (run == &sleep_often || run == &limit_often) {
     options = {.workers = 0, .time = magpie::virtual_time};
   }
   magpie::runtime runtime(options);

@@ -26,7 +26,7 @@ OPERATIONS = {
     "parallel_invoke": "parallel_invoke of two closures: fork and join",
     "spawn": "spawn of a task, co_await of its handle",
     "sleep": "sleep_for under virtual time, without a worker",
-    "wait_for": "wait_for of a task that ends at once",
+    "wait_for": "wait_for of a task that ends at once, likewise",
     "yield": "yield of a task that is alone",
 }
 FEW, MANY = 1000, 2000

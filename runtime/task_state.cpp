@@ -29,12 +29,7 @@ void tell(waiter& who, worker& here) noexcept {
 scheduler& scheduler_of(cancel_scope& scope) noexcept { return task_of(scope).home()->jobs; }
 
 task_state_base::~task_state_base() {
-  const scope_word seen = look();
-  if (seen.has_exception()) {
-    failure_.~exception_ptr();
-  } else if (!seen.has_ended()) {
-    frame_.destroy();  // it was never launched
-  }
+  if (look().has_exception()) content_.failure.~exception_ptr();
   delete existing_extras();
 }
 
@@ -55,15 +50,14 @@ bool task_state_base::belongs_to(const runtime_core& core) const noexcept {
 
 void task_state_base::prepare(runtime_core& core, const spawn_options& options) {
   home_.store(reinterpret_cast<std::uintptr_t>(&core), std::memory_order_relaxed);
-  if (options.name.empty()) {
+  spawned_at_ = options.spawned_at;
+  if (options.name.empty()) [[likely]] {
     number_or_extras_.store(next_task_number() << 1 | is_number, std::memory_order_relaxed);
   } else {
-    extras().name = task_name(options.name);
+    set_name(options.name);
   }
-  if (shared_locals inherited = current_locals()) [[unlikely]] {
-    task_extras& all = extras();
-    all.locals = std::move(inherited);
-    all.has_locals.store(true, std::memory_order_release);
+  if (const shared_locals inherited = current_locals()) [[unlikely]] {
+    static_cast<void>(exchange_locals(nullptr, inherited));
   }
 }
 
@@ -86,16 +80,15 @@ void task_state_base::cancel_before_start() noexcept {
   static_cast<void>(accept_request(nullptr));
 }
 
-void task_state_base::run_first(job& self, worker& here) noexcept {
-  auto& state = static_cast<task_state_base&>(self);
-  if (state.due() != 0) [[unlikely]] {
+void task_state_base::start(std::coroutine_handle<> frame, worker& here) noexcept {
+  if (due() != 0) [[unlikely]] {
     failure_word failure;
-    failure.set_failure(std::make_exception_ptr(magpie::cancelled(state.cancel_reason())));
-    end_task(state, failure);
+    failure.set_failure(std::make_exception_ptr(magpie::cancelled(cancel_reason())));
+    end_task(*this, failure);
     return;
   }
-  here.set_context(static_cast<cancel_scope*>(&state));
-  state.frame_.resume();
+  here.set_context(static_cast<cancel_scope*>(this));
+  frame.resume();
 }
 
 bool task_state_base::add_waiter(waiter& who) noexcept {
@@ -176,13 +169,14 @@ void task_state_base::finish(std::exception_ptr failure, std::uint64_t told,
     // A request has come since end_task() looked. cancel() has promised that the task will be
     // cancelled.
     unlock();
+    operations_.drop_result(*this);
     failure = std::make_exception_ptr(magpie::cancelled(cancel_reason()));
     lock();
   }
   auto how = scope_word::outcome::result;
   if (failure) [[unlikely]] {
     how = is_cancellation(failure) ? scope_word::outcome::cancelled : scope_word::outcome::failure;
-    ::new (&failure_) std::exception_ptr(std::move(failure));
+    ::new (&content_.failure) std::exception_ptr(std::move(failure));
   }
   task_extras* const extras = existing_extras();
   unlock_with(look().ended_with(how));
@@ -216,25 +210,25 @@ std::exception_ptr task_state_base::failure() {
     case task_status::pending:
       throw_invalid_state("a task that is done");
     case task_status::cancelled:
-      std::rethrow_exception(failure_);
+      std::rethrow_exception(content_.failure);
     case task_status::finished:
       break;
   }
   if (!look().has_exception()) return nullptr;
   observe();
-  return failure_;
+  return content_.failure;
 }
 
 std::exception_ptr task_state_base::error() noexcept {
   if (!look().has_exception()) return nullptr;
   observe();
-  return failure_;
+  return content_.failure;
 }
 
 void task_state_base::throw_instead_of_result() {
   if (!is_done()) throw_invalid_state("a task that is done");
   observe();
-  std::rethrow_exception(failure_);
+  std::rethrow_exception(content_.failure);
 }
 
 std::string task_state_base::name() const {
@@ -287,7 +281,7 @@ void task_state_base::report(const std::exception_ptr& error) const noexcept {
 
 void task_state_base::dispose() noexcept {
   const scope_word seen = look();
-  if (seen.has_failure() && !seen.is_observed()) report(failure_);
+  if (seen.has_failure() && !seen.is_observed()) report(content_.failure);
   operations_.dispose(*this);
 }
 

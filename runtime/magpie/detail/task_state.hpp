@@ -18,6 +18,7 @@
 #include <magpie/task.hpp>
 #include <memory>
 #include <new>
+#include <source_location>
 #include <string>
 #include <string_view>
 
@@ -39,6 +40,10 @@ using unobserved_hook = void (*)(const unobserved_failure&) noexcept;
 struct spawn_options {
   /// Shown by task_handle::name() and in reports. Empty: "Task-N", with a number of its own.
   std::string_view name = {};
+
+  /// Shown in reports. Default: the place of the call of spawn() or, where options are written out,
+  /// that of the options.
+  std::source_location spawned_at = std::source_location::current();
 };
 
 class any_task_handle;
@@ -151,6 +156,9 @@ class task_state_base : public job, public cancel_scope {
   /// Calls the hook for unobserved failures with this error.
   void report(const std::exception_ptr& error) const noexcept;
 
+  /// Where the task was spawned.
+  [[nodiscard]] const std::source_location& spawned_at() const noexcept { return spawned_at_; }
+
   // The name. Any thread at any time.
 
   [[nodiscard]] std::string name() const;
@@ -198,18 +206,35 @@ class task_state_base : public job, public cancel_scope {
   /// What depends on the type of the result.
   struct operations {
     /// Called when the coroutine has ended: moves its result into the state and destroys its frame.
-    /// Returns the error.
+    /// Returns the error, for which there is no result.
     std::exception_ptr (*end)(task_state_base& self, std::exception_ptr& failure) noexcept;
+    /// Destroys the result, which end() has left.
+    void (*drop_result)(task_state_base& self) noexcept;
     /// Destroys the state and frees its slot.
     void (*dispose)(task_state_base& self) noexcept;
   };
 
-  task_state_base(const operations& typed, std::coroutine_handle<> frame) noexcept
-      : job(&run_first), cancel_scope(scope_word::kind::task), operations_(typed), frame_(frame) {}
+  /// What the state holds: until its task's end the first coroutine, then a result or a failure,
+  /// as the scope's word says.
+  union content {
+    content() noexcept {}
+    ~content() {}
+
+    std::coroutine_handle<> frame;
+    void* box;  // which has the frame's handle until the end, and room for the result
+    alignas(8) std::byte result[8];
+    std::exception_ptr failure;
+  };
+
+  task_state_base(job::function run_first, const operations& typed) noexcept
+      : job(run_first), cancel_scope(scope_word::kind::task), operations_(typed) {}
   ~task_state_base();
 
-  /// The frame of the task's first coroutine. Only before the end.
-  [[nodiscard]] std::coroutine_handle<> frame() const noexcept { return frame_; }
+  /// Runs the first step of the task, whose first coroutine has this frame.
+  void start(std::coroutine_handle<> frame, worker& here) noexcept;
+
+  /// Written before the end is published.
+  content content_;
 
  private:
   friend class child_tasks;
@@ -228,7 +253,6 @@ class task_state_base : public job, public cancel_scope {
   /// For a runtime that is closing.
   void cancel_before_start() noexcept;
 
-  static void run_first(job& self, worker& here) noexcept;
   /// `told`: of what the task has been told in the end.
   void finish(std::exception_ptr failure, std::uint64_t told, worker& here) noexcept;
   [[noreturn]] void throw_instead_of_result();
@@ -255,13 +279,6 @@ class task_state_base : public job, public cancel_scope {
 
   const operations& operations_;
 
-  // The first coroutine of a task that has not ended; then its failure, if it has one, as the
-  // scope's word says. Written before the end is published.
-  union {
-    std::coroutine_handle<> frame_;
-    std::exception_ptr failure_;
-  };
-
   // The address of the runtime's core while the task runs, which keeps the core alive. Then a
   // runtime_identity: what is still needed of a runtime that may be gone. prepare() writes the
   // first (relaxed; publish() orders it). finish() writes the second (release) before it publishes
@@ -274,7 +291,11 @@ class task_state_base : public job, public cancel_scope {
   std::atomic<std::uint64_t> number_or_extras_{is_number};
 
   wait_list waiters_;  // closed when the end has been published
+
+  std::source_location spawned_at_;  // written by prepare()
 };
+
+static_assert(sizeof(task_state_base) == slot::body_size);
 
 /// Returns the task that `scope` is, or is a part of.
 [[nodiscard]] inline task_state_base& task_of(cancel_scope& scope) noexcept {
@@ -284,7 +305,8 @@ class task_state_base : public job, public cancel_scope {
 /// Returns the scheduler of that task, which has not ended.
 [[nodiscard]] scheduler& scheduler_of(cancel_scope& scope) noexcept;
 
-/// The state of a spawned task<T>.
+/// The state of a spawned task<T>. A result of 8 bytes lies in the state itself, a larger one in a
+/// box.
 template <class T>
 class task_state final : public task_state_base {
  public:
@@ -292,11 +314,12 @@ class task_state final : public task_state_base {
   /// std::bad_alloc; then `body` still has the frame.
   [[nodiscard]] static task_state& make(task<T>& body) {
     // Allocated now and not when the result is there: the end of a task must not depend on memory.
-    auto* const box = is_boxed ? new (allocate_frame(sizeof(storage))) storage : nullptr;
+    box* room = nullptr;
+    if constexpr (is_boxed) room = new (allocate_frame(sizeof(box))) box;
     try {
-      return *::new (static_cast<void*>(allocate_slot().body)) task_state(std::move(body), box);
+      return *::new (static_cast<void*>(allocate_slot().body)) task_state(std::move(body), room);
     } catch (...) {
-      if (box != nullptr) free_frame(box, sizeof(storage));
+      if constexpr (is_boxed) free_box(*room);
       throw;
     }
   }
@@ -304,44 +327,61 @@ class task_state final : public task_state_base {
   /// Returns the result. Only after the end, and after a success.
   [[nodiscard]] auto& result() noexcept {
     if constexpr (std::is_reference_v<T>) {
-      return *stored().get();
+      return *stored();
     } else {
-      return stored().get();
+      return stored();
     }
   }
 
  private:
-  using storage = result_slot<typename stored_result<T>::type>;
-  static constexpr std::size_t room = slot::body_size - sizeof(task_state_base);
-  static constexpr bool is_boxed = sizeof(storage) > room || alignof(storage) > 8;
+  using value = typename stored_result<T>::type;
+  static constexpr bool is_boxed = sizeof(value) > sizeof(content::result) || alignof(value) > 8;
+
+  struct box {
+    std::coroutine_handle<> frame;
+    alignas(value) std::byte result[sizeof(value)];
+  };
 
   static const operations typed_operations;
 
-  task_state(task<T>&& body, storage* box) noexcept
-      : task_state_base(typed_operations, task_access::frame(body)) {
-    auto frame = task_access::release(std::move(body));
+  task_state(task<T>&& body, [[maybe_unused]] box* room) noexcept
+      : task_state_base(&run_first, typed_operations) {
+    const auto frame = task_access::release(std::move(body));
     frame.promise().set_continuation(continuation(static_cast<task_state_base&>(*this)));
-    if constexpr (is_boxed) result_ = box;
-  }
-
-  ~task_state() {
     if constexpr (is_boxed) {
-      result_->~storage();
-      free_frame(result_, sizeof(storage));
+      content_.box = room;
+      room->frame = frame;
+    } else {
+      content_.frame = frame;
     }
   }
 
-  static void destroy(task_state_base& self) noexcept {
+  ~task_state() {
+    const scope_word seen = look();
+    if (!seen.has_ended()) [[unlikely]] {  // it was never launched
+      frame().destroy();
+      if constexpr (is_boxed) free_box(own_box());
+    } else if constexpr (is_boxed || !std::is_trivially_destructible_v<value>) {
+      if (seen.has_result()) drop_result(*this);
+    }
+  }
+
+  static void run_first(job& self, worker& here) noexcept {
+    auto& state = static_cast<task_state&>(self);
+    state.start(state.frame(), here);
+  }
+
+  static void dispose(task_state_base& self) noexcept {
     slot& place = slot::of(&self);
     static_cast<task_state&>(self).~task_state();
     free_slot(place);
   }
 
   /// Moves the result out of the frame and destroys the frame. So the task's parameters are gone
-  /// when the task ends, not when the last handle is dropped. Returns the error.
+  /// when the task ends, not when the last handle is dropped.
   static std::exception_ptr end(task_state_base& ended, std::exception_ptr& failure) noexcept {
     auto& self = static_cast<task_state&>(ended);
-    auto frame = std::coroutine_handle<promise<T>>::from_address(self.frame().address());
+    const auto frame = std::coroutine_handle<promise<T>>::from_address(self.frame().address());
     std::exception_ptr error = std::move(failure);
     if (!error) {
       try {
@@ -351,32 +391,50 @@ class task_state final : public task_state_base {
       }
     }
     frame.destroy();
+    if constexpr (is_boxed) {
+      if (error) free_box(self.own_box());
+    }
     return error;
   }
 
-  void store(promise<T>& done) {
+  static void drop_result(task_state_base& ended) noexcept {
+    auto& self = static_cast<task_state&>(ended);
+    self.stored().~value();
+    if constexpr (is_boxed) free_box(self.own_box());
+  }
+
+  void store([[maybe_unused]] promise<T>& done) {
     if constexpr (std::is_void_v<T>) {
-      stored().fill(no_result{});
+      fill_place(stored(), no_result{});
     } else if constexpr (std::is_reference_v<T>) {
-      stored().fill(std::addressof(done.take_result()));
+      fill_place(stored(), std::addressof(done.take_result()));
     } else {
-      stored().fill(done.take_result());
+      fill_place(stored(), done.take_result());
     }
   }
 
-  [[nodiscard]] storage& stored() noexcept {
+  static void free_box(box& room) noexcept { free_frame(&room, sizeof(box)); }
+  [[nodiscard]] box& own_box() noexcept { return *static_cast<box*>(content_.box); }
+
+  /// Until the end.
+  [[nodiscard]] std::coroutine_handle<> frame() noexcept {
     if constexpr (is_boxed) {
-      return *result_;
+      return own_box().frame;
     } else {
-      return result_;
+      return content_.frame;
     }
   }
-
-  std::conditional_t<is_boxed, storage*, storage> result_;
+  [[nodiscard]] value& stored() noexcept {
+    if constexpr (is_boxed) {
+      return *std::launder(reinterpret_cast<value*>(own_box().result));
+    } else {
+      return *std::launder(reinterpret_cast<value*>(content_.result));
+    }
+  }
 };
 
 template <class T>
-constexpr task_state_base::operations task_state<T>::typed_operations{&end, &destroy};
+constexpr task_state_base::operations task_state<T>::typed_operations{&end, &drop_result, &dispose};
 
 }  // namespace detail
 
