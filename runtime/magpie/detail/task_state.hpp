@@ -295,7 +295,7 @@ class task_state_base : public job, public cancel_scope {
   std::source_location spawned_at_;  // written by prepare()
 };
 
-static_assert(sizeof(task_state_base) == slot::body_size);
+static_assert(sizeof(task_state_base) <= slot::body_size);
 
 /// Returns the task that `scope` is, or is a part of.
 [[nodiscard]] inline task_state_base& task_of(cancel_scope& scope) noexcept {
