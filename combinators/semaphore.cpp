@@ -129,6 +129,15 @@ permit semaphore::acquisition::await_resume() {
   return granted;
 }
 
+/// A wait that was granted is about to end.
+void semaphore::acquisition::describe(detail::wait_descriptions& into) const noexcept {
+  const detail::lock_guard guard(source_.waiters_);
+  if (is_granted_) return;
+  into.add({.what = "semaphore",
+            .name = source_.name_,
+            .ahead = source_.waiters_.ahead_of(*this, detail::wait_description::most_ahead)});
+}
+
 bool semaphore::acquisition::withdraw() noexcept {
   detail::job* granted = nullptr;
   {

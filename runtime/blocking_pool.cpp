@@ -42,9 +42,9 @@ void blocking_pool::submit(pool_job& job) {
   for (std::thread& each : ended) each.join();
 }
 
-bool blocking_pool::is_busy() {
+std::size_t blocking_pool::job_count() {
   const lock_guard lock(mutex_);
-  return busy() != 0;
+  return busy();
 }
 
 std::size_t blocking_pool::wait_until_idle(time_point deadline) {
@@ -77,6 +77,7 @@ void blocking_pool::start_thread() {
   const auto self = threads_.emplace(threads_.end());
   try {
     *self = std::thread([this, self] { loop(self); });
+    ++idle_;
   } catch (...) {
     threads_.erase(self);
     if (threads_.empty()) throw;
@@ -86,15 +87,17 @@ void blocking_pool::start_thread() {
 void blocking_pool::loop(std::list<std::thread>::iterator self) {
   ::pthread_setname_np(::pthread_self(), name_);
   static_cast<void>(::sched_setaffinity(0, sizeof(processors_), &processors_));
-  while (pool_job* const job = next_job(self)) job->run(*job);
+  while (pool_job* const job = next_job(self)) {
+    job->run(*job);
+    const lock_guard lock(mutex_);
+    ++idle_;
+    if (busy() == 0) idleness_.notify_all();
+  }
 }
 
 pool_job* blocking_pool::next_job(std::list<std::thread>::iterator self) {
   const lock_guard lock(mutex_);
-  ++idle_;
-  if (busy() == 0) idleness_.notify_all();
-  const time_point deadline = clock::now() + keep_alive;
-  while (first_ == nullptr && !stopping_ && arrival_.wait_until(mutex_, deadline)) {
+  while (first_ == nullptr && !stopping_ && arrival_.wait_for(mutex_, keep_alive)) {
   }
   --idle_;
   if (pool_job* const job = first_) {

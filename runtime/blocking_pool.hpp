@@ -32,8 +32,8 @@ class blocking_pool {
   /// cannot start one, and std::bad_alloc. Then the job is not run.
   void submit(pool_job& job);
 
-  /// Returns false if every job that was submitted has returned. Not for the pool's own threads.
-  [[nodiscard]] bool is_busy();
+  /// Returns how many jobs are queued or running. Not for the pool's own threads.
+  [[nodiscard]] std::size_t job_count();
 
   /// Blocks until that is so, or the deadline has passed. Returns how many jobs are still queued or
   /// running.

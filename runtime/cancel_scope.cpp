@@ -105,10 +105,13 @@ bool cancel_scope::notify_some(cancel_round& round, round_place& place) noexcept
 }
 
 void cancel_scope::describe_members(wait_descriptions& into) noexcept {
-  walk([](nested_scope&) noexcept {},
-       [&](const scope_member& wait) noexcept {
-         if (!into.is_full()) wait.operations_.describe(wait, into);
-       });
+  const auto note_timeout = [&](const nested_scope& inner) noexcept {
+    inner.assume_locked();
+    into.add_timeout(inner.own_deadline());
+  };
+  walk(note_timeout, [&](const scope_member& wait) noexcept {
+    if (!into.is_full()) wait.operations_.describe(wait, into);
+  });
 }
 
 cancel_scope::delivered cancel_scope::note_delivery(std::uint64_t told) noexcept {

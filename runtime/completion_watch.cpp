@@ -283,6 +283,16 @@ bool completion_wait::enter() noexcept {
   return true;
 }
 
+/// A task that has not arrived keeps its node, and has not ended: its state is there.
+void completion_wait::describe(wait_descriptions& into) const noexcept {
+  completion_block& block = *watched_.block_;
+  const lock_guard guard(block.lock);
+  for (std::size_t i = 0; i < block.count && !into.is_full(); ++i) {
+    completion_block::node& each = block.nodes()[i];
+    if (!each.has_arrived) into.add({.what = what_, .until = deadline_, .awaited = &each.task});
+  }
+}
+
 bool completion_wait::withdraw() noexcept {
   completion_block& block = *watched_.block_;
   const lock_guard guard(block.lock);

@@ -105,7 +105,7 @@ runtime_core::runtime_core(const runtime_options& settings)
 runtime_core::~runtime_core() {
   cancel_all(cancelled_before::cancelled_again, {});
   if (!drain(time_point::max())) {
-    std::fprintf(stderr, "%s", shutdown_report{.stragglers = list_tasks()}.text().c_str());
+    std::fprintf(stderr, "%s", report().text().c_str());
     MAGPIE_CHECK(false, "tasks that end when they are cancelled, at the end of their runtime");
   }
   living_runtimes& living = living_runtimes::instance();
@@ -130,10 +130,10 @@ void runtime_core::cancel_all(cancelled_before which,
   });
 }
 
-shutdown_report runtime_core::shut_down(time_point deadline) {
+runtime_report runtime_core::shut_down(time_point deadline) {
   request_shutdown();
-  shutdown_report left;
-  if (!drain(deadline)) left.stragglers = list_tasks();
+  runtime_report left;
+  if (!drain(deadline)) left = report();
   is_shut_down_.store(true, std::memory_order_relaxed);
   // Virtual time stands still while functions run.
   const bool is_virtual = options.time == virtual_time;
@@ -153,15 +153,8 @@ void runtime_core::wait_for_end(task_state_base& awaited) {
     return;
   }
   const auto is_done = [&awaited] { return awaited.is_done(); };
-  if (drive(is_done, time_point::max()) == scheduler::end_of_run::deadlock) throw_deadlock();
-}
-
-void runtime_core::throw_deadlock() const {
-  std::string lines;
-  for (const straggler& each : list_tasks()) {
-    lines += "\n  task \"" + each.name + "\": " + each.waiting_for;
-  }
-  throw deadlock(lines);
+  if (drive(is_done, time_point::max()) == scheduler::end_of_run::deadlock)
+    throw deadlock(report());
 }
 
 void runtime_core::run_until(time_point deadline) {
@@ -170,16 +163,10 @@ void runtime_core::run_until(time_point deadline) {
 
 scheduler::end_of_run runtime_core::drive(const std::function<bool()>& is_over,
                                           time_point deadline) {
-  const auto is_expected = [this] { return blocking.is_busy(); };
+  const auto is_expected = [this] {
+    return blocking.job_count() != 0 || expected_.load(std::memory_order_acquire) != 0;
+  };
   return jobs.run_until({.is_over = is_over, .is_expected = is_expected, .deadline = deadline});
-}
-
-std::vector<straggler> runtime_core::list_tasks() const {
-  std::vector<straggler> list;
-  for_each_task([&list](task_state_base& each) {
-    list.push_back({.name = each.name(), .waiting_for = each.waiting_for()});
-  });
-  return list;
 }
 
 runtime_core* runtime_core::try_add_task(runtime_identity which) {
@@ -297,7 +284,7 @@ void runtime::request_shutdown() {
   core_->request_shutdown();
 }
 
-shutdown_report runtime::shutdown(time_point deadline) {
+runtime_report runtime::shutdown(time_point deadline) {
   check_may_block();
   return core_->shut_down(std::max(deadline, time_point{}));
 }
@@ -343,6 +330,20 @@ std::size_t runtime::worker_count() const noexcept { return core_->jobs.worker_c
 runtime_statistics runtime::statistics() const {
   detail::forked_process::check();
   return {core_->jobs.statistics()};
+}
+
+runtime_report runtime::report() const {
+  detail::forked_process::check();
+  return core_->report();
+}
+
+work_guard::work_guard(runtime& expecting) : core_(expecting.core_.get()) {
+  detail::forked_process::check();
+  core_->expect();
+}
+
+work_guard::~work_guard() {
+  if (core_ != nullptr) core_->expect_no_more();
 }
 
 std::vector<any_task_handle> runtime::all_tasks() const {

@@ -6,8 +6,8 @@
 #include <magpie/detail/asymmetric_fence.hpp>
 #include <magpie/detail/scheduler.hpp>
 #include <magpie/detail/worker.hpp>
+#include <magpie/report.hpp>
 #include <magpie/runtime_options.hpp>
-#include <magpie/shutdown_report.hpp>
 #include <magpie/task_handle.hpp>
 #include <string>
 #include <string_view>
@@ -72,7 +72,7 @@ class runtime_core {
   /// before. Any thread.
   void request_shutdown();
   /// See runtime::shutdown(). Not on a worker of any runtime.
-  [[nodiscard]] shutdown_report shut_down(time_point deadline);
+  [[nodiscard]] runtime_report shut_down(time_point deadline);
 
   /// Calls `visit` with each task of this runtime that is not done: with all that were there before
   /// the call, and perhaps with some that came later. No lock is held. Allocates nothing.
@@ -85,8 +85,12 @@ class runtime_core {
   /// Without workers: runs tasks until then.
   void run_until(time_point deadline);
 
-  /// Lists the tasks that are not done.
-  [[nodiscard]] std::vector<straggler> list_tasks() const;
+  /// See runtime::report().
+  [[nodiscard]] runtime_report report();
+
+  // For each work_guard.
+  void expect() noexcept { expected_.fetch_add(1, std::memory_order_relaxed); }
+  void expect_no_more() noexcept { expected_.fetch_sub(1, std::memory_order_release); }
 
   /// Reports to on_long_run the task that has, or had, the scope at that address.
   void report_long_run(const void* scope, duration so_far) noexcept;
@@ -100,7 +104,6 @@ class runtime_core {
   /// Waits for the end of all tasks, and then closes the registry. Returns false if the deadline
   /// has passed before, or nothing will ever happen.
   [[nodiscard]] bool drain(time_point deadline);
-  [[noreturn]] void throw_deadlock() const;
   enum class cancelled_before { spared, cancelled_again };
   /// Cancels all tasks, and from now on each new task.
   void cancel_all(cancelled_before which, const std::shared_ptr<const std::string>& reason);
@@ -120,6 +123,9 @@ class runtime_core {
   // reads it behind a light fence, after it has published its task. So either the look finds the
   // task, or the spawn finds the runtime closing.
   std::atomic<bool> is_closing_{false};
+  // How many work_guards there are. A thread that drops one releases what it has done before; the
+  // driving thread that sees the guard gone acquires that.
+  std::atomic<std::size_t> expected_{0};
   // false -> true once, by shut_down(), when it has waited for the tasks: what is left spawns no
   // more. Relaxed: code that spawns after shut_down() has returned sees it.
   std::atomic<bool> is_shut_down_{false};

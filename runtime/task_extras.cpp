@@ -30,7 +30,7 @@ task_extras& task_state_base::extras() {
   auto made = std::make_unique<task_extras>(*this, 0);
   const lock_guard guard(*this);
   if (task_extras* const existing = existing_extras()) return *existing;
-  made->name.number = number();
+  made->name.number = number_itself();
   if (look().has_ended()) static_cast<void>(made->callbacks.task_ended());
   set_extras(made.get());
   return *made.release();

@@ -13,7 +13,7 @@ namespace magpie::detail {
 /// What only few tasks need.
 struct task_extras {
   task_extras(task_state_base& owner, std::uint64_t number) noexcept
-      : name(number), callbacks(owner) {}
+      : name{.number = number}, callbacks(owner) {}
 
   // Guarded by the task's lock.
   task_name name;

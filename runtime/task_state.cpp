@@ -51,11 +51,8 @@ bool task_state_base::belongs_to(const runtime_core& core) const noexcept {
 void task_state_base::prepare(runtime_core& core, const spawn_options& options) {
   home_.store(reinterpret_cast<std::uintptr_t>(&core), std::memory_order_relaxed);
   spawned_at_ = options.spawned_at;
-  if (options.name.empty()) [[likely]] {
-    number_or_extras_.store(next_task_number() << 1 | is_number, std::memory_order_relaxed);
-  } else {
-    set_name(options.name);
-  }
+  number_or_extras_.store(next_task_number() << 1 | is_number, std::memory_order_relaxed);
+  if (!options.name.empty()) set_name(options.name);
   if (const shared_locals inherited = current_locals()) [[unlikely]] {
     static_cast<void>(exchange_locals(nullptr, inherited));
   }
@@ -110,7 +107,7 @@ bool task_state_base::accept_request(const std::shared_ptr<const std::string>& r
   set_due(next_request_number());
   task_extras* existing = existing_extras();
   if (reason && existing == nullptr) {
-    existing = new (std::nothrow) task_extras(*this, number());
+    existing = new (std::nothrow) task_extras(*this, number_itself());
     if (existing != nullptr) set_extras(existing);
   }
   if (existing != nullptr) existing->reason = reason;
@@ -240,7 +237,7 @@ task_name task_state_base::read_name() const noexcept {
   auto& self = const_cast<task_state_base&>(*this);
   const lock_guard guard(self);
   const task_extras* const existing = existing_extras();
-  return existing != nullptr ? existing->name : task_name(self.number());
+  return existing != nullptr ? existing->name : task_name{.number = self.number_itself()};
 }
 
 std::string task_state_base::name_for_report() const noexcept try {
@@ -251,10 +248,10 @@ std::string task_state_base::name_for_report() const noexcept try {
 
 void task_state_base::set_name(std::string_view name) {
   forked_process::check();
-  task_name replacement(name);  // destroyed after the lock is released, with the old name
+  auto given = std::make_shared<const std::string>(name);
   task_extras& all = extras();
   const lock_guard guard(*this);
-  std::swap(all.name, replacement);
+  all.name.given.swap(given);  // the old one is destroyed after the lock is released
 }
 
 std::string task_state_base::waiting_for() {
@@ -268,7 +265,8 @@ std::string task_state_base::waiting_for() {
 void task_state_base::describe_waits(wait_descriptions& into) noexcept {
   const lock_guard guard(*this);
   const runtime_core* const core = home();  // there until the task has ended
-  into.set_moment(core != nullptr ? core->jobs.now() : clock::now());
+  if (core == nullptr) return;
+  into.set_moment(core->jobs.now());
   describe_members(into);
 }
 

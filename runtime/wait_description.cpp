@@ -49,9 +49,24 @@ std::string wait_descriptions::text() const {
     if (i != 0) words += "; ";
     words += each.what;
     if (each.awaited != nullptr) words += " \"" + each.awaited->name() + '"';
+    if (each.name != nullptr) words += " \"" + *each.name + '"';
+    if (each.ahead == wait_description::most_ahead) {
+      words += " (" + std::to_string(each.ahead) + " or more ahead)";
+    } else if (each.ahead != wait_description::no_line) {
+      words += " (" + std::to_string(each.ahead) + " ahead)";
+    }
     if (each.until != time_point::max()) words += ", " + seconds(each.until - now_) + " to go";
   }
+  if (timeout_ != time_point::max()) words += "; timeout in " + seconds(timeout_ - now_);
   return words;
+}
+
+std::vector<const task_state_base*> wait_descriptions::awaited_tasks() const {
+  std::vector<const task_state_base*> tasks;
+  for (std::size_t i = 0; i < count_; ++i) {
+    if (found_[i].awaited != nullptr) tasks.push_back(found_[i].awaited);
+  }
+  return tasks;
 }
 
 }  // namespace magpie::detail

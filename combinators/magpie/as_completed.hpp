@@ -52,11 +52,10 @@ class completion_stream {
   class next_awaiter {
    public:
     explicit next_awaiter(completion_stream& stream) noexcept
-        : stream_(stream),
-          wait_(stream.watch_, detail::requests_to_wait::end_it, "the next of several tasks") {}
+        : stream_(stream), wait_(stream.watch_, detail::requests_to_wait::end_it, "watched task") {}
     next_awaiter(next_awaiter&& other) noexcept
         : stream_(other.stream_),
-          wait_(stream_.watch_, detail::requests_to_wait::end_it, "the next of several tasks"),
+          wait_(stream_.watch_, detail::requests_to_wait::end_it, "watched task"),
           once_(std::move(other.once_)) {}
 
     [[nodiscard]] bool await_ready() {

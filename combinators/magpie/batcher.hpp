@@ -78,7 +78,7 @@ class [[nodiscard]] submission : private leaf_wait {
   friend batcher_core<In, Out>;
 
   [[nodiscard]] bool withdraw() noexcept { return core_.try_leave(*this); }
-  [[nodiscard]] static wait_description describe() noexcept { return {.what = "batch"}; }
+  static void describe(wait_descriptions& into) noexcept { into.add({.what = "batch"}); }
 
   batcher_core<In, Out>& core_;
   single_await once_;

@@ -22,13 +22,13 @@
 #include <magpie/parallel_invoke.hpp>
 #include <magpie/race.hpp>
 #include <magpie/rate_limiter.hpp>
+#include <magpie/report.hpp>
 #include <magpie/retry.hpp>
 #include <magpie/run_blocking.hpp>
 #include <magpie/runtime.hpp>
 #include <magpie/runtime_options.hpp>
 #include <magpie/semaphore.hpp>
 #include <magpie/shield.hpp>
-#include <magpie/shutdown_report.hpp>
 #include <magpie/sleep.hpp>
 #include <magpie/statistics.hpp>
 #include <magpie/stop_token.hpp>

@@ -7,11 +7,23 @@
 #include <magpie/detail/task_coroutine.hpp>
 #include <magpie/detail/thread_annotations.hpp>
 #include <magpie/detail/wait_list.hpp>
+#include <memory>
+#include <string>
+#include <string_view>
 #include <utility>
 
 namespace magpie {
 
 class semaphore;
+
+/// What semaphore::release() does when more permits would be free than there are in all.
+enum class over_release : unsigned char { allowed, refused };
+
+struct semaphore_options {
+  over_release beyond = over_release::allowed;
+  /// Shown in reports, beside those that wait.
+  std::string_view name = {};
+};
 
 /// Holds permits of a semaphore, and gives them back when it is destroyed. Empty when it was moved
 /// from. The semaphore must outlive it.
@@ -67,12 +79,13 @@ class [[nodiscard]] permit {
 /// where here the permit is an object.
 class semaphore {
  public:
-  /// What release() does when more permits would be free than there are in all.
-  enum class over_release : unsigned char { allowed, refused };
-
   /// Has `permits` permits, all of them free.
-  explicit semaphore(std::size_t permits, over_release beyond = over_release::allowed) noexcept
-      : free_(as_count(permits)), all_(free_), beyond_(beyond) {}
+  explicit semaphore(std::size_t permits) noexcept : free_(as_count(permits)), all_(free_) {}
+  /// Throws std::bad_alloc if there is no memory for the name.
+  semaphore(std::size_t permits, const semaphore_options& options)
+      : free_(as_count(permits)), all_(free_), beyond_(options.beyond) {
+    if (!options.name.empty()) name_ = std::make_shared<const std::string>(options.name);
+  }
   semaphore(const semaphore&) = delete;
   semaphore& operator=(const semaphore&) = delete;
   ~semaphore();
@@ -128,8 +141,9 @@ class semaphore {
   mutable detail::wait_list waiters_;  // each an acquisition
   std::int64_t free_ MAGPIE_GUARDED_BY(waiters_);
   std::int64_t all_ MAGPIE_GUARDED_BY(waiters_);
-  const over_release beyond_;
+  const over_release beyond_ = over_release::allowed;
   std::size_t waiting_ MAGPIE_GUARDED_BY(waiters_) = 0;
+  std::shared_ptr<const std::string> name_;  // null for none
 };
 
 /// What acquire() returns, to be awaited once and at once.
@@ -147,9 +161,7 @@ class [[nodiscard]] semaphore::acquisition : private detail::leaf_wait {
   friend leaf_wait;
 
   [[nodiscard]] bool withdraw() noexcept;
-  [[nodiscard]] static detail::wait_description describe() noexcept {
-    return {.what = "semaphore"};
-  }
+  void describe(detail::wait_descriptions& into) const noexcept;
 
   semaphore& source_;
   const std::int64_t weight_;

@@ -32,8 +32,8 @@ class shielded_wait : private leaf_wait {
   friend leaf_wait;
 
   [[nodiscard]] bool withdraw() noexcept { return awaited_.remove_waiter(*this); }
-  [[nodiscard]] wait_description describe() const noexcept {
-    return {.what = "shielded task", .awaited = &awaited_};
+  void describe(wait_descriptions& into) const noexcept {
+    into.add({.what = "shielded task", .awaited = &awaited_});
   }
 
   task_state_base& awaited_;

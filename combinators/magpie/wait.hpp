@@ -37,12 +37,12 @@ class wait_awaiter {
  public:
   wait_awaiter(std::vector<Handle>&& handles, until when, duration limit)
       : handles_(std::move(handles)),
-        wait_(watch_, requests_to_wait::end_it, "the end of several tasks"),
+        wait_(watch_, requests_to_wait::end_it, "watched task"),
         limit_(limit),
         until_(when) {}
   wait_awaiter(wait_awaiter&& other) noexcept
       : handles_(std::move(other.handles_)),
-        wait_(watch_, requests_to_wait::end_it, "the end of several tasks"),
+        wait_(watch_, requests_to_wait::end_it, "watched task"),
         once_(std::move(other.once_)),
         limit_(other.limit_),
         until_(other.until_) {}

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <exception>
+#include <magpie/report.hpp>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -21,13 +22,21 @@ class timeout_error : public std::runtime_error {
   timeout_error() : std::runtime_error("magpie: the time limit has passed") {}
 };
 
-/// Thrown by a runtime with virtual time if nothing is ready, no timer is set, and what the call
-/// waits for has not come: it never will. what() lists the tasks that are left.
+/// Thrown by a runtime with virtual time if nothing is ready, no timer is set, no other thread is
+/// expected, and what the call waits for has not come: it never will. what() is the text of the
+/// report.
 class deadlock : public std::runtime_error {
  public:
-  explicit deadlock(const std::string& tasks)
-      : std::runtime_error("magpie: nothing is ready and no timer is set, while there are:" +
-                           tasks) {}
+  explicit deadlock(runtime_report found)
+      : std::runtime_error("magpie: nothing is ready and no timer is set, while there are:\n" +
+                           found.text()),
+        report_(std::make_shared<const runtime_report>(std::move(found))) {}
+
+  /// The tasks that are left, where they were spawned and what they wait for.
+  [[nodiscard]] const runtime_report& report() const noexcept { return *report_; }
+
+ private:
+  std::shared_ptr<const runtime_report> report_;
 };
 
 /// What a cancelled task throws and its awaiters get. It is not derived from std::exception, so

@@ -92,7 +92,7 @@ class blocking_wait : private leaf_wait {
   friend leaf_wait;
 
   [[nodiscard]] bool withdraw() noexcept;
-  [[nodiscard]] wait_description describe() const noexcept { return {.what = "blocking call"}; }
+  static void describe(wait_descriptions& into) noexcept { into.add({.what = "blocking call"}); }
   void abandon() noexcept;
 
   blocking_call_base* call_;  // null once it has been released

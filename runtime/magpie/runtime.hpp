@@ -5,13 +5,14 @@
 #include <magpie/detail/as_task.hpp>
 #include <magpie/detail/new_tasks.hpp>
 #include <magpie/detail/task_state.hpp>
+#include <magpie/report.hpp>
 #include <magpie/runtime_options.hpp>
-#include <magpie/shutdown_report.hpp>
 #include <magpie/statistics.hpp>
 #include <magpie/task.hpp>
 #include <magpie/task_handle.hpp>
 #include <memory>
 #include <optional>
+#include <source_location>
 #include <utility>
 #include <vector>
 
@@ -84,17 +85,18 @@ class runtime {
   /// what will never happen; the task then stays as it is. Any thread that is not a worker. Without
   /// workers, the calling thread runs all tasks during the call. In asyncio: `asyncio.run(...)`.
   template <class T>
-  T block_on(task<T> body) {
+  T block_on(task<T> body, std::source_location called_at = std::source_location::current()) {
     check_may_block();
-    task_handle<T> handle = spawn(std::move(body), {.name = "block_on"});
+    task_handle<T> handle = spawn(std::move(body), {.name = "block_on", .spawned_at = called_at});
     wait_for_end(handle);
     // No other code has a typed handle, and an untyped one from all_tasks() sees no result.
     return detail::move_result(handle);
   }
   /// The same for a timeout, a gather or whatever else a task can await.
   template <detail::other_awaitable Awaitable>
-  detail::awaited_result<Awaitable> block_on(Awaitable awaited) {
-    return block_on(detail::as_task(std::move(awaited)));
+  detail::awaited_result<Awaitable> block_on(
+      Awaitable awaited, std::source_location called_at = std::source_location::current()) {
+    return block_on(detail::as_task(std::move(awaited)), called_at);
   }
 
   /// Starts `body` as a task of its own and returns a handle. The task runs to its end whether its
@@ -137,9 +139,9 @@ class runtime {
   /// Any thread that is not a worker, also several at once. Without workers, the calling thread
   /// runs the tasks; with virtual time it returns early if nothing will ever happen, and the
   /// deadline does not limit its wait for run_blocking().
-  shutdown_report shutdown(time_point deadline);
+  runtime_report shutdown(time_point deadline);
   template <class Rep, class Period>
-  shutdown_report shutdown(std::chrono::duration<Rep, Period> limit) {
+  runtime_report shutdown(std::chrono::duration<Rep, Period> limit) {
     return shutdown(detail::deadline_for(limit, now()));
   }
 
@@ -181,12 +183,44 @@ class runtime {
   /// thread. In asyncio: `asyncio.all_tasks()`.
   [[nodiscard]] std::vector<any_task_handle> all_tasks() const;
 
+  /// Returns what there is at this moment: each task with its name, the place of its spawn and what
+  /// it waits for, and the rings of tasks that await each other. Takes a microsecond or so for each
+  /// task, and holds no lock meanwhile. Throws std::bad_alloc. Any thread.
+  [[nodiscard]] runtime_report report() const;
+
  private:
+  friend class work_guard;
+
   static void check_may_block();
   void check_is_driven() const;
   void wait_for_end(const task_handle_base& awaited);
 
   std::unique_ptr<detail::runtime_core> core_;
+};
+
+/// Says that another thread is about to do something for a runtime with virtual time: to spawn or
+/// cancel a task, or to end what a task waits for. As long as it lives, a thread that drives the
+/// runtime and finds nothing ready waits, in real time, as it does for run_blocking(): time stands
+/// still, and there is no deadlock. Without virtual time it changes nothing.
+///
+///     magpie::work_guard coming(runtime);
+///     std::thread other([&, coming = std::move(coming)] { sleeper.cancel(); });
+///
+/// What the thread does before it drops the guard happens before time moves on. Any thread; the
+/// runtime must outlive it.
+class work_guard {
+ public:
+  explicit work_guard(runtime& expecting);
+  work_guard(work_guard&& other) noexcept : core_(std::exchange(other.core_, nullptr)) {}
+  work_guard& operator=(work_guard&& other) noexcept {
+    work_guard taken(std::move(other));
+    std::swap(core_, taken.core_);
+    return *this;
+  }
+  ~work_guard();
+
+ private:
+  detail::runtime_core* core_;
 };
 
 /// runtime::spawn() on the runtime of the calling task. Throws invalid_state outside of a task.

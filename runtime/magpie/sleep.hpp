@@ -31,7 +31,9 @@ class sleep_awaiter : private leaf_wait, private timer {
   friend leaf_wait;
 
   [[nodiscard]] bool withdraw() noexcept;
-  [[nodiscard]] wait_description describe() const noexcept { return {"sleep", deadline_}; }
+  void describe(wait_descriptions& into) const noexcept {
+    into.add({.what = "sleep", .until = deadline_});
+  }
   [[nodiscard]] static job* wake(timer& self) noexcept;
 
   time_point deadline_;

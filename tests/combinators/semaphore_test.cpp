@@ -212,7 +212,7 @@ TEST_P(semaphores, who_was_asked_to_end_before_does_not_wait) {
 
 // Rule 80.
 TEST_P(semaphores, a_bounded_one_refuses_over_release) {
-  semaphore two(2, semaphore::over_release::refused);
+  semaphore two(2, {.beyond = magpie::over_release::refused});
   EXPECT_THROW(two.release(), magpie::invalid_state);
   two.try_acquire(2).detach();
   EXPECT_THROW(two.release(3), magpie::invalid_state);

@@ -346,7 +346,7 @@ TEST_P(wait, tells_what_it_waits_for) {
     co_await magpie::wait(one);
   }(task));
   ASSERT_TRUE(nothing_runs());
-  EXPECT_EQ(waiter.waiting_for(), "the end of several tasks");
+  EXPECT_EQ(waiter.waiting_for(), "watched task \"" + task.name() + "\"");
   task.cancel();
   ASSERT_TRUE(ends(waiter));
 }

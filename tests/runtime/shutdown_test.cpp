@@ -59,8 +59,8 @@ TEST_P(shutdown, ends_what_waits) {
   }());
   ASSERT_TRUE(is_asleep(waiting));
   ASSERT_TRUE(is_asleep(failing));
-  const magpie::shutdown_report left = runtime.shutdown(ample);
-  EXPECT_TRUE(left.is_complete()) << left.text();
+  const magpie::runtime_report left = runtime.shutdown(ample);
+  EXPECT_TRUE(left.is_empty()) << left.text();
   EXPECT_EQ(left.text(), "");
   EXPECT_TRUE(waiting.cancelled());
   try {
@@ -89,7 +89,7 @@ TEST_P(shutdown, lets_timers_serve_the_cleaning_up) {
     ++cleaned;
   };
   ASSERT_TRUE(is_asleep(runtime.spawn(clean_up())));
-  EXPECT_TRUE(runtime.shutdown(ample).is_complete());
+  EXPECT_TRUE(runtime.shutdown(ample).is_empty());
   EXPECT_EQ(cleaned, 2);
 }
 
@@ -107,7 +107,7 @@ TEST_P(shutdown, cancels_each_task_that_is_spawned_meanwhile) {
     for (auto& each : magpie::spawn_many(std::move(bodies))) newcomers.push_back(std::move(each));
   };
   ASSERT_TRUE(is_asleep(runtime.spawn(clean_up())));
-  EXPECT_TRUE(runtime.shutdown(ample).is_complete());
+  EXPECT_TRUE(runtime.shutdown(ample).is_empty());
   ASSERT_EQ(newcomers.size(), 4U);
   for (const auto& each : newcomers) EXPECT_TRUE(each.cancelled());
   EXPECT_EQ(counted::alive(), 0);
@@ -120,11 +120,11 @@ TEST_P(shutdown, runs_done_callbacks) {
     ++calls;
     ended.add_done_callback([&](const magpie::any_task_handle&) { ++calls; });
   });
-  EXPECT_TRUE(runtime.shutdown(ample).is_complete());
+  EXPECT_TRUE(runtime.shutdown(ample).is_empty());
   EXPECT_EQ(calls, 2);
 }
 
-TEST_P(shutdown, names_the_stragglers_and_what_they_wait_for) {
+TEST_P(shutdown, names_the_tasks_that_are_left_and_what_they_wait_for) {
   std::atomic<bool> was_cancelled{false};
   const auto staying = runtime.spawn(stay(was_cancelled), {.name = "stays"});
   const auto leaving = runtime.spawn(hold(counted(1)), {.name = "leaves"});
@@ -134,33 +134,33 @@ TEST_P(shutdown, names_the_stragglers_and_what_they_wait_for) {
   ASSERT_TRUE(eventually([&] { return was_cancelled && leaving.done(); }));
   ASSERT_TRUE(is_asleep(staying));
   const magpie::time_point before = runtime.now();
-  const magpie::shutdown_report left = runtime.shutdown(20ms);
+  const magpie::runtime_report left = runtime.shutdown(20ms);
   EXPECT_GE(runtime.now() - before, 20ms);
-  EXPECT_FALSE(left.is_complete());
-  ASSERT_EQ(left.stragglers.size(), 1U) << left.text();
-  EXPECT_EQ(left.stragglers[0].name, "stays");
-  EXPECT_EQ(left.stragglers[0].waiting_for.rfind("sleep, 35999", 0), 0U) << left.text();
+  EXPECT_FALSE(left.is_empty());
+  ASSERT_EQ(left.tasks.size(), 1U) << left.text();
+  EXPECT_EQ(left.tasks[0].name, "stays");
+  EXPECT_EQ(left.tasks[0].waiting_for.rfind("sleep, 35999", 0), 0U) << left.text();
   EXPECT_EQ(left.blocking_calls, 0U);
-  EXPECT_EQ(left.text().rfind("task \"stays\": sleep, ", 0), 0U) << left.text();
+  EXPECT_EQ(left.text().rfind("task \"stays\" (shutdown_test.cpp:", 0), 0U) << left.text();
   EXPECT_TRUE(leaving.cancelled());
 
   // Rule 85: the second time nobody is asked again.
   EXPECT_EQ(staying.cancelling(), 1U);
-  EXPECT_EQ(runtime.shutdown(0s).stragglers.size(), 1U);
-  EXPECT_EQ(runtime.shutdown(-1s).stragglers.size(), 1U);
+  EXPECT_EQ(runtime.shutdown(0s).tasks.size(), 1U);
+  EXPECT_EQ(runtime.shutdown(-1s).tasks.size(), 1U);
   EXPECT_EQ(staying.cancelling(), 1U);
   EXPECT_FALSE(staying.done());
 
   staying.cancel();
-  EXPECT_TRUE(runtime.shutdown(magpie::no_limit).is_complete());
+  EXPECT_TRUE(runtime.shutdown(magpie::no_limit).is_empty());
   EXPECT_TRUE(staying.cancelled());
 }
 
 // Rule 85: afterwards all use is refused, and twice is as once.
 
 TEST_P(shutdown, refuses_tasks_afterwards_and_destroys_them) {
-  EXPECT_TRUE(runtime.shutdown(ample).is_complete());
-  EXPECT_TRUE(runtime.shutdown(ample).is_complete());
+  EXPECT_TRUE(runtime.shutdown(ample).is_empty());
+  EXPECT_TRUE(runtime.shutdown(ample).is_empty());
   EXPECT_THROW(runtime.spawn(hold(counted(1))), magpie::invalid_state);
   EXPECT_THROW(runtime.block_on(hold(counted(1))), magpie::invalid_state);
   std::vector<magpie::task<int>> several;
@@ -175,7 +175,7 @@ TEST_P(shutdown, refuses_tasks_afterwards_and_destroys_them) {
   }
 }
 
-TEST_P(shutdown, refuses_the_tasks_of_stragglers) {
+TEST_P(shutdown, refuses_the_tasks_of_those_that_are_left) {
   std::atomic<bool> was_cancelled{false};
   std::atomic<bool> was_refused{false};
   const auto spawn_late = [&]() -> magpie::task<> {
@@ -191,10 +191,10 @@ TEST_P(shutdown, refuses_the_tasks_of_stragglers) {
   };
   const auto staying = runtime.spawn(spawn_late());
   ASSERT_TRUE(is_asleep(staying));
-  EXPECT_FALSE(runtime.shutdown(1ms).is_complete());
+  EXPECT_FALSE(runtime.shutdown(1ms).is_empty());
   ASSERT_TRUE(eventually([&] { return was_cancelled.load(); }));
   staying.cancel();
-  EXPECT_TRUE(runtime.shutdown(ample).is_complete());
+  EXPECT_TRUE(runtime.shutdown(ample).is_empty());
   EXPECT_TRUE(was_refused);
   EXPECT_EQ(counted::alive(), 0);
 }
@@ -210,7 +210,7 @@ TEST_P(shutdown, is_refused_on_a_worker_where_it_can_be_requested) {
   };
   EXPECT_THROW(runtime.block_on(end_all()), magpie::cancelled);
   EXPECT_THROW(runtime.spawn(hold(counted(1))), magpie::invalid_state);
-  EXPECT_TRUE(runtime.shutdown(ample).is_complete());
+  EXPECT_TRUE(runtime.shutdown(ample).is_empty());
   EXPECT_TRUE(other.cancelled());
   EXPECT_EQ(counted::alive(), 0);
 }
@@ -226,7 +226,7 @@ TEST_P(shutdown, ends_what_other_threads_block_on) {
     }
   });
   ASSERT_TRUE(eventually([&] { return !runtime.all_tasks().empty(); }));
-  EXPECT_TRUE(runtime.shutdown(ample).is_complete());
+  EXPECT_TRUE(runtime.shutdown(ample).is_empty());
   other.join();
   EXPECT_TRUE(was_cancelled);
 }
@@ -245,7 +245,7 @@ TEST_P(shutdown, misses_nobody_who_spawns_from_outside) {
       }
     });
     while (count < round) std::this_thread::yield();
-    EXPECT_TRUE(tested.shutdown(ample).is_complete());
+    EXPECT_TRUE(tested.shutdown(ample).is_empty());
     other.join();
     for (const auto& each : spawned) EXPECT_TRUE(each.cancelled());
   }
@@ -264,12 +264,12 @@ TEST_P(shutdown, counts_blocking_calls) {
   };
   const auto caller = runtime.spawn(call());
   ASSERT_TRUE(eventually([&] { return has_begun.load(); }));
-  const magpie::shutdown_report left = runtime.shutdown(1ms);
+  const magpie::runtime_report left = runtime.shutdown(1ms);
   may_end = true;
   EXPECT_EQ(left.blocking_calls, 1U);
-  EXPECT_FALSE(left.is_complete());
+  EXPECT_FALSE(left.is_empty());
   EXPECT_NE(left.text().find("blocking calls that have not returned: 1\n"), std::string::npos);
-  EXPECT_TRUE(runtime.shutdown(ample).is_complete());
+  EXPECT_TRUE(runtime.shutdown(ample).is_empty());
   EXPECT_TRUE(caller.cancelled());
 }
 
@@ -287,12 +287,12 @@ TEST_P(shutdown, comes_back_when_nothing_will_happen) {
   };
   const auto staying = runtime.spawn(wait_twice(), {.name = "stays"});
   runtime.run_until_idle();
-  const magpie::shutdown_report left = runtime.shutdown(magpie::no_limit);
-  ASSERT_EQ(left.stragglers.size(), 1U);
-  EXPECT_EQ(left.stragglers[0].name, "stays");
+  const magpie::runtime_report left = runtime.shutdown(magpie::no_limit);
+  ASSERT_EQ(left.tasks.size(), 1U);
+  EXPECT_EQ(left.tasks[0].name, "stays");
   EXPECT_FALSE(staying.done());
   staying.cancel();
-  EXPECT_TRUE(runtime.shutdown(magpie::no_limit).is_complete());
+  EXPECT_TRUE(runtime.shutdown(magpie::no_limit).is_empty());
 }
 
 }  // namespace

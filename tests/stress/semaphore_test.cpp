@@ -34,7 +34,7 @@ constexpr std::size_t permits = 5;
 
 /// What the tasks of a run have in common.
 struct run {
-  semaphore source{permits, semaphore::over_release::refused};
+  semaphore source{permits, {.beyond = magpie::over_release::refused}};
   std::atomic<std::size_t> inside{0};
   std::atomic<std::size_t> too_many{0};
   std::atomic<std::size_t> served{0};

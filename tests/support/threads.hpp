@@ -1,10 +1,10 @@
 #pragma once
 
 #include <pthread.h>
+#include <sys/types.h>
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cstddef>
 #include <filesystem>
 #include <fstream>
@@ -52,6 +52,17 @@ struct thread_status {
   return found;
 }
 
+/// Waits until the thread of this process with that id, which ::gettid() gives, sleeps.
+[[nodiscard]] inline bool comes_to_sleep(pid_t thread) {
+  return eventually([path = "/proc/self/task/" + std::to_string(thread) + "/status"] {
+    std::ifstream lines(path);
+    for (std::string word; lines >> word;) {
+      if (word == "State:") return lines >> word && word == "S";
+    }
+    return false;
+  });
+}
+
 /// Waits until there are `count` threads of that prefix and all of them sleep for more than a
 /// moment, then says how often each went to sleep. A runtime's thread for rounds does not count: it
 /// starts when it is needed. Empty when that never comes.
@@ -66,8 +77,12 @@ struct thread_status {
       return each.second.name == "magpie-rounds";
     });
     if (seen.size() - static_cast<std::size_t>(rounds) != count || !all) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    return threads_named(prefix) == seen;
+    // A look takes some ten microseconds.
+    for (int looks = 0; looks < 20; ++looks) {
+      std::this_thread::yield();
+      if (threads_named(prefix) != seen) return false;
+    }
+    return true;
   });
   if (!sleep) seen.clear();
   return seen;

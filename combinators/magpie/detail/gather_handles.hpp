@@ -71,9 +71,9 @@ class gather_handles_base {
 
  protected:
   gather_handles_base() noexcept
-      : wait_(watch_, requests_to_wait::are_passed_on, "all of several tasks") {}
+      : wait_(watch_, requests_to_wait::are_passed_on, "gathered task") {}
   gather_handles_base(gather_handles_base&& other) noexcept
-      : wait_(watch_, requests_to_wait::are_passed_on, "all of several tasks"),
+      : wait_(watch_, requests_to_wait::are_passed_on, "gathered task"),
         once_(std::move(other.once_)) {}
   ~gather_handles_base() = default;
 

@@ -104,7 +104,7 @@ class child_tasks::join_awaiter : private leaf_wait {
   friend leaf_wait;
 
   [[nodiscard]] bool withdraw() noexcept;
-  [[nodiscard]] wait_description describe() const noexcept { return {.what = "task group"}; }
+  static void describe(wait_descriptions& into) noexcept { into.add({.what = "task group"}); }
 
   child_tasks& children_;
 };

@@ -72,7 +72,7 @@ enum class requests_to_wait : unsigned char {
 /// Lives in the awaiter.
 class completion_wait : private forwarding_wait {
  public:
-  /// `what` says what the wait is for; its storage duration is static.
+  /// `what` says in a report what each of the tasks is to the wait; its storage duration is static.
   completion_wait(completion_watch& watched, requests_to_wait requests, const char* what) noexcept;
 
   /// For await_ready: returns whether `enough` tasks have arrived, or one has decided. Throws
@@ -95,7 +95,7 @@ class completion_wait : private forwarding_wait {
 
   [[nodiscard]] bool enter() noexcept;
   [[nodiscard]] bool withdraw() noexcept;
-  [[nodiscard]] wait_description describe() const noexcept { return {what_, deadline_}; }
+  void describe(wait_descriptions& into) const noexcept;
   [[nodiscard]] task_state_base* awaited(std::size_t number) noexcept;
   void stop_timer() noexcept;
 

@@ -50,8 +50,8 @@ class handle_wait : private forwarding_wait {
     return number == 0 ? &awaited_ : nullptr;
   }
   [[nodiscard]] bool withdraw() noexcept { return awaited_.remove_waiter(*this); }
-  [[nodiscard]] wait_description describe() const noexcept {
-    return {.what = "task", .awaited = &awaited_};
+  void describe(wait_descriptions& into) const noexcept {
+    into.add({.what = "task", .awaited = &awaited_});
   }
 };
 

@@ -59,10 +59,10 @@ class leaf_wait : public resumption, public scope_member {
     if (wait.is_news() && wait.withdraw()) wait.leave_withdrawn(round);
   }
 
-  /// A describe function: `wait.describe()` gives a wait_description.
+  /// A describe function: `wait.describe(into)` adds what the wait is for.
   template <class Wait>
   static void describe_as(const scope_member& self, wait_descriptions& into) noexcept {
-    into.add(static_cast<const Wait&>(self).describe());
+    static_cast<const Wait&>(self).describe(into);
   }
 
   /// The operations of a wait that has both of these members.

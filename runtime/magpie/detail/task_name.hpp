@@ -12,15 +12,10 @@ namespace magpie::detail {
 
 /// The name of a task. A copy costs no memory.
 struct task_name {
-  /// "Task-N".
-  explicit task_name(std::uint64_t of_task) noexcept : number(of_task) {}
-  /// A copy of `text`. Throws std::bad_alloc.
-  explicit task_name(std::string_view text) : given(std::make_shared<const std::string>(text)) {}
-
-  /// Throws std::bad_alloc.
+  /// The name that was given or, if none was, "Task-N". Throws std::bad_alloc.
   [[nodiscard]] std::string text() const;
 
-  std::shared_ptr<const std::string> given;  // null for a number
+  std::shared_ptr<const std::string> given = nullptr;  // null for none
   std::uint64_t number = 0;
 };
 

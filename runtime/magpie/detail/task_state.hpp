@@ -165,6 +165,9 @@ class task_state_base : public job, public cancel_scope {
   /// The same, or another text when there is no memory for it.
   [[nodiscard]] std::string name_for_report() const noexcept;
   void set_name(std::string_view name);
+  /// The number of its own that each task has: of two tasks that one thread has spawned, the later
+  /// has the greater one.
+  [[nodiscard]] std::uint64_t number() const noexcept { return read_name().number; }
 
   /// Returns in words what the task is suspended at. Any thread at any time.
   [[nodiscard]] std::string waiting_for();
@@ -270,7 +273,7 @@ class task_state_base : public job, public cancel_scope {
     return (seen & is_number) != 0 ? nullptr : reinterpret_cast<task_extras*>(seen);
   }
   /// Only while there are no extras.
-  [[nodiscard]] std::uint64_t number() const noexcept MAGPIE_REQUIRES(this) {
+  [[nodiscard]] std::uint64_t number_itself() const noexcept MAGPIE_REQUIRES(this) {
     return number_or_extras_.load(std::memory_order_relaxed) >> 1;
   }
   void set_extras(task_extras* made) noexcept MAGPIE_REQUIRES(this) {

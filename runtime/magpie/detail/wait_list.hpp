@@ -55,6 +55,11 @@ class MAGPIE_LOCK wait_list {
   /// Takes a waiter out. Returns false if it is not in the list, or not any more.
   [[nodiscard]] bool remove(waiter& who) noexcept MAGPIE_REQUIRES(this);
 
+  /// Returns how many waiters came before `who`, which is in the list; `most` if there are as many
+  /// or more.
+  [[nodiscard]] std::size_t ahead_of(const waiter& who, std::size_t most) const noexcept
+      MAGPIE_REQUIRES(this);
+
   // The waiters of something that happens once.
 
   /// Returns true once close() was called.
@@ -97,6 +102,12 @@ inline void wait_list::push(waiter& who) noexcept {
   newest->next = &who;
   who.previous_ = newest;
   oldest->previous_ = &who;
+}
+
+inline std::size_t wait_list::ahead_of(const waiter& who, std::size_t most) const noexcept {
+  std::size_t count = 0;
+  for (const job* each = first(); each != &who && count != most; each = each->next) ++count;
+  return count;
 }
 
 inline bool wait_list::remove(waiter& who) noexcept {

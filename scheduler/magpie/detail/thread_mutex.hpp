@@ -41,6 +41,10 @@ class thread_condition {
     lock.release();
     return is_in_time;
   }
+  /// The same with a time limit.
+  [[nodiscard]] bool wait_for(thread_mutex& held, duration limit) MAGPIE_REQUIRES(held) {
+    return wait_until(held, clock::now() + limit);
+  }
 
  private:
   std::condition_variable condition_;
