@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <magpie/detail/check.hpp>
+#include <magpie/detail/idle_word.hpp>
 #include <new>
 #include <utility>
 
@@ -13,6 +14,7 @@ namespace magpie::detail {
 driver::driver(worker_pool& pool, worker_thread& self, const scheduler::driving& how)
     : pool_(pool), self_(self), how_(how), random_(how.seed) {
   self_.never_attend();
+  self_.never_use_the_slot();
   add_record(self_);
   pool_.sleepers.start_search();
 }
@@ -20,6 +22,7 @@ driver::driver(worker_pool& pool, worker_thread& self, const scheduler::driving&
 driver::~driver() {
   {
     const seat here(*this);
+    get_up();
     while (run_next()) {
     }
   }
@@ -31,9 +34,7 @@ driver::seat::seat(driver& owner)
         MAGPIE_CHECK(!owner.is_taken_.exchange(true, std::memory_order_acquire),
                      "a runtime without workers to be driven by one thread at a time");
         return exchange_record(owner.self_);
-      }()) {
-  if (std::exchange(owner_.is_lying_, false)) owner_.pool_.sleepers.get_up(0);
-}
+      }()) {}
 
 driver::seat::~seat() {
   static_cast<void>(exchange_record(before_));
@@ -42,14 +43,20 @@ driver::seat::~seat() {
 
 bool driver::run_one() {
   const seat here(*this);
+  if (is_lying_ && sleeps_on()) return false;
+  get_up();
   for (;;) {
     if (run_next() || (fire_timers() && run_next())) return true;
-    if (lie_down()) return false;
+    if (!lie_down()) continue;
+    // A thread that arms a timer after this look sees a sleeper, and rings.
+    quiet_until_ = pool_.timers.first_deadline();
+    return false;
   }
 }
 
 scheduler::end_of_run driver::run_until(const scheduler::run_limits& limits) {
   const seat here(*this);
+  get_up();
   for (;;) {
     if (limits.is_over()) return scheduler::end_of_run::over;
     if (run_next()) {
@@ -92,12 +99,26 @@ bool driver::run_next() {
   return true;
 }
 
-job* driver::next() { return how_.seed != 0 ? pick() : self_.next_without_search(); }
+job* driver::next() { return how_.seed != 0 ? draw() : first(); }
+
+/// Between two calls only the last job and its timers have made jobs ready, apart from other
+/// threads. So the ready lane stays in the order in which its jobs became ready. A fork is what a
+/// running job is about to do, so it comes before the jobs that wait. It does not in each turn:
+/// forks might never run dry.
+job* driver::first() {
+  self_.take_over_shared();
+  if (turn_ % jobs_between_looks == 0) {
+    if (job* const item = self_.next_ready()) return item;
+  }
+  if (self_.has_forks()) return self_.next_fork();
+  return self_.next_ready();
+}
 
 /// Draws one of the ready jobs or the newest fork. The draw depends on the seed and on the order in
 /// which jobs became ready. That order depends on earlier draws, so all depends on the seed alone.
-job* driver::pick() {
-  while (job* const item = self_.next_without_forks()) {
+job* driver::draw() {
+  self_.take_over_shared();
+  while (job* const item = self_.next_ready()) {
     try {
       ready_.push_back(item);
     } catch (const std::bad_alloc&) {
@@ -115,6 +136,17 @@ job* driver::pick() {
 }
 
 bool driver::has_work() const noexcept { return !ready_.empty() || pool_.has_work(); }
+
+/// Returns true if no publisher has woken the worker and no timer is due.
+bool driver::sleeps_on() const noexcept {
+  const std::int64_t word = pool_.sleepers.word().load(std::memory_order_acquire);
+  return idle_word::wants_waking(word) &&
+         (quiet_until_ == time_point::max() || now() < quiet_until_);
+}
+
+void driver::get_up() {
+  if (std::exchange(is_lying_, false)) pool_.sleepers.get_up(0);
+}
 
 bool driver::lie_down() {
   is_lying_ = pool_.sleepers.lie_down(0, [this] { return has_work(); });

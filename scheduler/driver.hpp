@@ -50,8 +50,11 @@ class driver {
 
   [[nodiscard]] bool run_next();
   [[nodiscard]] job* next();
-  [[nodiscard]] job* pick();
+  [[nodiscard]] job* first();
+  [[nodiscard]] job* draw();
   [[nodiscard]] bool has_work() const noexcept;
+  [[nodiscard]] bool sleeps_on() const noexcept;
+  void get_up();
   [[nodiscard]] bool lie_down();
   void sleep_until(time_point limit);
   [[nodiscard]] bool fire_timers();
@@ -70,7 +73,8 @@ class driver {
   // leaves (release). In between that thread owns all members below.
   std::atomic<bool> is_taken_{false};
   bool is_lying_ = false;
-  std::uint64_t turn_ = 0;  // number of searches for a job
+  time_point quiet_until_{};  // while lying: no timer that was there then is due earlier
+  std::uint64_t turn_ = 0;    // number of searches for a job
   // Written by the thread in the seat, read by any thread; relaxed.
   std::atomic<time_point> virtual_now_{time_point{}};
   std::mt19937_64 random_;

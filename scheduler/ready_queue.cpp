@@ -161,10 +161,8 @@ std::size_t ready_queue::pop(std::size_t worker, job** items, std::size_t most) 
   return pop_from(lanes_->items, lanes_->own[worker], items, most);
 }
 
-std::size_t ready_queue::pop_shared(job** items, std::size_t most) noexcept {
-  thread_local std::size_t turn = 0;
-  turn = turn + 1 == orders.size() ? 0 : turn + 1;
-  for (const std::size_t index : orders[turn]) {
+std::size_t ready_queue::pop_shared(std::size_t turn, job** items, std::size_t most) noexcept {
+  for (const std::size_t index : orders[turn % orders.size()]) {
     const std::size_t count = pop_from(lanes_->items, lanes_->shared[index], items, most);
     if (count != 0) return count;
   }

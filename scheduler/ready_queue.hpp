@@ -33,7 +33,9 @@ class ready_queue {
   /// Any thread: takes up to `most` jobs of one lane into `items`, the oldest first, and returns
   /// how many it took.
   [[nodiscard]] std::size_t pop(std::size_t worker, job** items, std::size_t most) noexcept;
-  [[nodiscard]] std::size_t pop_shared(job** items, std::size_t most) noexcept;
+  /// The same for the shared lanes. A caller counts its calls, and gives the number of this one: it
+  /// decides which lane comes first.
+  [[nodiscard]] std::size_t pop_shared(std::size_t turn, job** items, std::size_t most) noexcept;
 
   /// Returns false while a job has not been taken whose push came before this call, in the order
   /// that the caller's fence makes.

@@ -19,9 +19,6 @@ namespace {
 // with the program's own rhythm.
 constexpr std::uint32_t fairness_interval = 61;
 
-// How often within such an interval a job may overtake others through the slot.
-constexpr std::uint32_t most_next_uses = 16;
-
 }  // namespace
 
 void worker::make_ready(job& item) noexcept {
@@ -95,7 +92,7 @@ void worker_thread::push_to_overflow(job& item) noexcept {
 }
 
 void worker_thread::push_next(job& item) noexcept {
-  if (next_uses_ < most_next_uses && slot_.load(std::memory_order_relaxed) == nullptr) {
+  if (next_uses_ < most_next_uses_ && slot_.load(std::memory_order_relaxed) == nullptr) {
     ++next_uses_;
     slot_.store(&item, std::memory_order_release);
   } else {
@@ -119,15 +116,13 @@ job* worker_thread::next() {
   return search();
 }
 
-job* worker_thread::next_without_search() {
-  if (job* item = next_own()) return item;
-  return next_shared(1);
-}
-
-job* worker_thread::next_without_forks() {
-  if (job* item = take_slot()) return item;
-  if (job* item = next_ready()) return item;
-  return next_shared(1);
+void worker_thread::take_over_shared() noexcept {
+  std::array<job*, handful> items;
+  for (;;) {
+    const std::size_t count = pool_.ready.pop_shared(++shared_turn_, items.data(), items.size());
+    if (count == 0) return;
+    for (std::size_t i = 0; i < count; ++i) push_ready(*items[i]);
+  }
 }
 
 job* worker_thread::next_own() {
@@ -170,7 +165,7 @@ job* worker_thread::next_ready() noexcept {
 
 job* worker_thread::next_shared(std::size_t most) noexcept {
   std::array<job*, handful> items;
-  return keep_but_first(items.data(), pool_.ready.pop_shared(items.data(), most));
+  return keep_but_first(items.data(), pool_.ready.pop_shared(++shared_turn_, items.data(), most));
 }
 
 /// Returns the first of the jobs, or null when there are none. Puts the others into this worker's

@@ -41,14 +41,15 @@ class worker_thread final : public worker {
     counters_.jobs.store(jobs_begun() + 1, std::memory_order_relaxed);
     item.run(item, *this);
   }
-  /// Returns the job that the loop would run next, if it is in this worker's lanes or in the shared
-  /// ones.
-  [[nodiscard]] job* next_without_search();
-  /// The same, but from all of these lanes except the fork lane.
-  [[nodiscard]] job* next_without_forks();
+  /// Moves the jobs of the shared lanes to the end of this worker's ready lane.
+  void take_over_shared() noexcept;
+  /// Returns the oldest job of this worker's ready lane. Null: it is empty, or looks so.
+  [[nodiscard]] job* next_ready() noexcept;
   [[nodiscard]] bool has_forks() const noexcept { return !forks_.looks_empty(); }
   [[nodiscard]] job* next_fork() noexcept { return forks_.pop(); }
   void raise_attention() noexcept { attention_.store(true, std::memory_order_relaxed); }
+  /// From now on no job overtakes others through the slot.
+  void never_use_the_slot() noexcept { most_next_uses_ = 0; }
   /// From now on no fork or unfork runs ready jobs.
   void never_attend() noexcept { attending_ = most_attending; }
 
@@ -68,7 +69,6 @@ class worker_thread final : public worker {
   [[nodiscard]] job* next_own();
   [[nodiscard]] job* next_in_fairness();
   [[nodiscard]] job* take_slot() noexcept;
-  [[nodiscard]] job* next_ready() noexcept;
   [[nodiscard]] job* next_shared(std::size_t most) noexcept;
   [[nodiscard]] job* search();
   [[nodiscard]] job* look_around(eagerness how);
@@ -95,7 +95,10 @@ class worker_thread final : public worker {
   worker_pool& pool_;
   std::thread thread_;
   std::uint32_t turn_ = 0;
-  std::uint32_t next_uses_ = 0;  // of the slot, since the last turn of fairness
+  std::uint32_t shared_turn_ = 0;  // number of looks at the shared lanes
+  std::uint32_t next_uses_ = 0;    // of the slot, since the last turn of fairness
+  // How often within a turn of fairness a job may overtake others through the slot.
+  std::uint32_t most_next_uses_ = 16;
   std::uint64_t random_;
   bool own_lane_first_ = false;  // in turns of fairness; changes each time
   int attending_ = 0;            // jobs on the stack that ready jobs have interrupted

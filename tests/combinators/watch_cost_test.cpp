@@ -116,8 +116,11 @@ TEST_F(watch_cost, grows_as_the_number_of_handles_does) {
   };
   const auto leave_early = [](std::size_t size) -> magpie::task<> {
     const auto sleeper = magpie::spawn(sleep_and_give(1));
-    auto all = some_tasks(size);
-    for (std::size_t i = 0; i < size; ++i) all.push_back(sleeper);
+    std::vector<magpie::task_handle<int>> all;
+    for (std::size_t i = 0; i < size; ++i) {
+      all.push_back(magpie::spawn(magpie::test::give_after(i % 7 * 1s, 1)));
+      all.push_back(sleeper);
+    }
     const auto found = co_await magpie::wait(all, until::first_completed);
     EXPECT_LT(found.done.size(), size);
     sleeper.cancel();

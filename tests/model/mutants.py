@@ -1237,13 +1237,17 @@ MUTANTS = [
                "    // A request has come since end_task() looked. cancel() has promised that the task will be\n"
                "    // cancelled.\n"
                "    unlock();\n"
+               "    operations_.drop_result(*this);\n"
                "    failure = std::make_exception_ptr(magpie::cancelled(cancel_reason()));\n"
                "    lock();\n",
                "  if (due() > told && !failure) [[unlikely]] {\n"
+               "    operations_.drop_result(*this);\n"
                "    failure = std::make_exception_ptr(magpie::cancelled(cancel_reason()));\n"),
     completion("end: it keeps the lock to ask for the reason",
                "    unlock();\n"
+               "    operations_.drop_result(*this);\n"
                "    failure =",
+               "    operations_.drop_result(*this);\n"
                "    failure ="),
     completion("end: it is published before the outcome is there",
                "  auto how = scope_word::outcome::result;\n",

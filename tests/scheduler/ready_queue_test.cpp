@@ -48,9 +48,14 @@ job* pop(ready_queue& queue, std::size_t lane) {
   return queue.pop(lane, &item, 1) == 1 ? item : nullptr;
 }
 
+std::size_t pop_shared(ready_queue& queue, job** items, std::size_t most) {
+  thread_local std::size_t turn = 0;
+  return queue.pop_shared(++turn, items, most);
+}
+
 job* pop_shared(ready_queue& queue) {
   job* item = nullptr;
-  return queue.pop_shared(&item, 1) == 1 ? item : nullptr;
+  return pop_shared(queue, &item, 1) == 1 ? item : nullptr;
 }
 
 TEST(ready_queue, is_empty_at_first) {
@@ -142,7 +147,7 @@ TEST(ready_queue, takes_and_gives_several_at_once) {
   pop_all([&](job** items, std::size_t most) { return queue.pop(0, items, most); });
   EXPECT_TRUE(queue.looks_empty(0));
   EXPECT_FALSE(queue.shared_look_empty());
-  pop_all([&](job** items, std::size_t most) { return queue.pop_shared(items, most); });
+  pop_all([&](job** items, std::size_t most) { return pop_shared(queue, items, most); });
   EXPECT_TRUE(queue.looks_empty());
 }
 
@@ -170,7 +175,7 @@ TEST(ready_queue, no_flood_makes_a_timer_late) {
   for (int round = 0; round < 10; ++round) {
     item of_timer;
     queue.push_of_timer(of_timer);
-    if (pop_shared(queue) != &of_timer) ASSERT_EQ(pop_shared(queue), &of_timer);
+    ASSERT_TRUE(pop_shared(queue) == &of_timer || pop_shared(queue) == &of_timer);
   }
 }
 
@@ -181,7 +186,7 @@ TEST(ready_queue, no_flood_of_timers_starves_another_thread) {
   for (int round = 0; round < 10; ++round) {
     item other;
     std::thread([&] { push_shared(queue, other); }).join();
-    if (pop_shared(queue) != &other) ASSERT_EQ(pop_shared(queue), &other);
+    ASSERT_TRUE(pop_shared(queue) == &other || pop_shared(queue) == &other);
   }
 }
 
@@ -229,7 +234,7 @@ TEST(ready_queue, loses_nothing_for_lack_of_memory) {
       queue.push_shared(&pointers[i], 50);
     }
     const auto pop_some = [&](job** items, std::size_t most) {
-      const std::size_t count = queue.pop_shared(items, most);
+      const std::size_t count = pop_shared(queue, items, most);
       return count != 0 ? count : queue.pop(0, items, most);
     };
     const bool all = all_come_out(own, pop_some) && all_come_out(shared, pop_some);
