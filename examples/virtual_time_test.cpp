@@ -4,7 +4,7 @@
 
 #include <cstdint>
 #include <magpie/magpie.hpp>
-#include <string>
+#include <string_view>
 #include <vector>
 
 using namespace std::chrono_literals;
@@ -82,16 +82,38 @@ TEST(account, loses_a_payment_with_some_seed) {
   EXPECT_NE(balance_after_two_payments(losing.front()), 3);
 }
 
-TEST(task, that_waits_for_ever_is_found) {
+/// An account that lets one at a time in, for each transfer as a whole.
+struct locked_account {
+  explicit locked_account(std::string_view name) : door(1, {.name = name}) {}
+
+  magpie::semaphore door;
+  int balance = 100;
+};
+
+magpie::task<> transfer(locked_account& from, locked_account& to, int amount) {
+  const magpie::permit first = co_await from.door.acquire();
+  co_await magpie::yield();  // asks a service, say
+  const magpie::permit second = co_await to.door.acquire();
+  from.balance -= amount;
+  to.balance += amount;
+}
+
+TEST(transfer, gets_stuck_beside_one_the_other_way) {
+  locked_account mine("mine");  // before the runtime, so that they outlive its tasks
+  locked_account yours("yours");
   magpie::runtime runtime{{.workers = 0, .time = magpie::virtual_time}};
-  const auto never = [] { return magpie::sleep_until(magpie::time_point::max()); };
-  const auto wait = [&]() -> magpie::task<> { co_await never(); };
-  const auto left = runtime.spawn(wait(), {.name = "left"});
+  const auto there = runtime.spawn(transfer(mine, yours, 10), {.name = "there"});
+  const auto back = runtime.spawn(transfer(yours, mine, 20), {.name = "back"});
   try {
-    runtime.block_on(wait());
-    FAIL() << "there is nothing that could wake it";
+    runtime.block_on(magpie::gather(there, back));
+    FAIL() << "neither can go on";
   } catch (const magpie::deadlock& error) {
-    EXPECT_NE(std::string(error.what()).find("task \"left\""), std::string::npos) << error.what();
+    const auto& tasks = error.report().tasks;
+    ASSERT_EQ(tasks.size(), 3U) << error.what();
+    EXPECT_EQ(tasks[0].name, "there");
+    EXPECT_EQ(tasks[0].waiting_for, "semaphore \"yours\" (0 ahead)");
+    EXPECT_EQ(tasks[1].name, "back");
+    EXPECT_EQ(tasks[1].waiting_for, "semaphore \"mine\" (0 ahead)");
   }
 }
 

@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
@@ -17,6 +18,7 @@
 #include "support/eventually.hpp"
 #include "support/scale.hpp"
 #include "support/tasks.hpp"
+#include "support/threads.hpp"
 
 // Runtimes without workers that live by the clock. The wall clock is a part of the subject, so
 // these tests do sleep, but for milliseconds.
@@ -24,6 +26,7 @@
 namespace {
 
 using namespace std::chrono_literals;
+using magpie::test::comes_to_sleep;
 using magpie::test::eventually;
 using magpie::test::give;
 using magpie::test::give_after_yields;
@@ -197,9 +200,9 @@ TEST_P(host_driven, hears_of_a_timeout_that_another_thread_reschedules) {
     }
     co_return false;
   };
-  std::thread other([&] {
+  std::thread other([&, driver = ::gettid()] {
     EXPECT_TRUE(eventually([&] { return published.load() != nullptr; }));
-    std::this_thread::sleep_for(1ms);  // asleep in block_on() by then, as a rule
+    EXPECT_TRUE(comes_to_sleep(driver)) << "in block_on()";
     EXPECT_TRUE(published.load()->reschedule(1ms));
   });
   EXPECT_TRUE(runtime.block_on(limited()));
@@ -207,11 +210,11 @@ TEST_P(host_driven, hears_of_a_timeout_that_another_thread_reschedules) {
 }
 
 TEST_P(host_driven, awaits_blocking_calls) {
-  const auto call = []() -> magpie::task<int> {
+  const auto call = [driver = ::gettid()]() -> magpie::task<int> {
     int sum = 0;
     for (int i = 0; i < 20; ++i) {
-      const int one = co_await magpie::run_blocking([] {
-        std::this_thread::sleep_for(100us);
+      const int one = co_await magpie::run_blocking([driver] {
+        EXPECT_TRUE(comes_to_sleep(driver));
         return 1;
       });
       sum += one;

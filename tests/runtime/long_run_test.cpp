@@ -25,6 +25,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using magpie::test::eventually;
+using magpie::test::once_asleep;
 using magpie::test::scaled;
 using magpie::test::wait_until_done;
 
@@ -157,7 +158,7 @@ TEST(long_run_limit, does_not_tell_of_an_idle_runtime) {
   // The moment of going to sleep may be long, by accident, but not each time.
   EXPECT_TRUE(eventually([&] {
     wait_until_done(runtime.spawn(sleep()));
-    std::this_thread::sleep_for(100ms);
+    EXPECT_FALSE(once_asleep("magpie-", 3).empty()) << "the watch is over";
     return told::take().empty();
   }));
 }

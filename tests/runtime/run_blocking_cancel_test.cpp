@@ -17,6 +17,7 @@
 #include "support/counted.hpp"
 #include "support/eventually.hpp"
 #include "support/scale.hpp"
+#include "support/threads.hpp"
 #include "support/worker_counts.hpp"
 
 // Blocking calls whose tasks are cancelled.
@@ -27,6 +28,7 @@ using namespace std::chrono_literals;
 using magpie::test::counted;
 using magpie::test::ends;
 using magpie::test::eventually;
+using magpie::test::once_asleep;
 using magpie::test::reason_of;
 using magpie::test::scaled;
 
@@ -181,7 +183,7 @@ TEST_P(cancellable_run_blocking, never_makes_a_call_that_was_cancelled_while_all
   EXPECT_TRUE(queued.cancel());
   first.released = true;
   ASSERT_TRUE(eventually([&] { return first.ended.load(); }));
-  std::this_thread::sleep_for(1ms);  // enough for the thread to take the next call
+  ASSERT_FALSE(once_asleep("magpie-blocking", 1).empty()) << "it has nothing more to do";
   open = true;
   ASSERT_TRUE(ends(queued));
   EXPECT_TRUE(queued.cancelled());

@@ -104,6 +104,11 @@ TEST_F(waiting_on_two_workers, offers_at_any_depth) {
   EXPECT_EQ(runtime.block_on(in_task([] { return offer_below(1000); })), 1001);
 }
 
+/// For so long that others can do something.
+void give_away_the_processor() {
+  for (int i = 0; i < 1000; ++i) std::this_thread::yield();
+}
+
 TEST(waiting_on_three_workers, helps_nobody_but_the_thief) {
   magpie::runtime runtime{{.workers = 3}};
   for (int round = 0; round < 5; ++round) {
@@ -123,7 +128,7 @@ TEST(waiting_on_three_workers, helps_nobody_but_the_thief) {
     // The third worker's fork, which only the waiting one could take from it.
     const auto stand_by = [&] {
       bystander = std::this_thread::get_id();
-      magpie::parallel_invoke([] { std::this_thread::sleep_for(5ms); },
+      magpie::parallel_invoke(&give_away_the_processor,
                               [&] { caller_of_bait = std::this_thread::get_id(); });
       all_others_done = true;
     };

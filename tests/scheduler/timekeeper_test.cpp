@@ -19,6 +19,7 @@
 #include "support/eventually.hpp"
 #include "support/random.hpp"
 #include "support/scale.hpp"
+#include "support/threads.hpp"
 
 namespace {
 
@@ -30,6 +31,7 @@ using magpie::detail::timer;
 using magpie::detail::worker;
 using magpie::test::announced_seed;
 using magpie::test::eventually;
+using magpie::test::once_asleep;
 using magpie::test::scaled;
 using namespace std::chrono_literals;
 
@@ -148,6 +150,17 @@ TEST_F(timekeeper_test, an_earlier_timer_overtakes_those_that_wait) {
     EXPECT_LT(each.came_at, start + 30min) << "it came with the last timer only";
   }
   EXPECT_TRUE(keeper_.disarm(hour.item));
+}
+
+TEST_F(timekeeper_test, wakes_for_a_timer_that_is_due_some_seconds_sooner) {
+  received_alarm far;
+  received_alarm near;
+  arm(far, clock::now() + 5s);
+  ASSERT_FALSE(once_asleep("magpie-time", 1).empty());
+  arm(near, clock::now() + 1ms, 1);
+  ASSERT_TRUE(near.comes());
+  EXPECT_LT(near.came_at, far.deadline - 1s) << "it came with the other one only";
+  EXPECT_TRUE(keeper_.disarm(far.item));
 }
 
 // The wheel knows only the start of a far slot, so the thread wakes on the way; that is no reason

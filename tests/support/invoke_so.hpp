@@ -26,8 +26,14 @@ enum class second { stays, is_stolen, is_stolen_and_late };
 template <class First, class Second>
 auto invoke_so(second way, First first_closure, Second second_closure) {
   std::atomic<bool> begun{false};
+  std::atomic<bool> first_is_over{false};
+  struct at_the_end {
+    std::atomic<bool>& flag;
+    ~at_the_end() { flag = true; }
+  };
   return magpie::parallel_invoke(
       [&]() -> decltype(auto) {
+        const at_the_end says_so{first_is_over};
         if (way != second::stays) {
           EXPECT_TRUE(eventually([&] { return begun.load(); })) << "nobody took it";
         }
@@ -36,7 +42,8 @@ auto invoke_so(second way, First first_closure, Second second_closure) {
       [&]() -> decltype(auto) {
         begun = true;
         if (way == second::is_stolen_and_late) {
-          std::this_thread::sleep_for(std::chrono::milliseconds(1));
+          EXPECT_TRUE(eventually([&] { return first_is_over.load(); }));
+          for (int i = 0; i < 100; ++i) std::this_thread::yield();  // until it waits, as a rule
         }
         return second_closure();
       });
