@@ -51,8 +51,8 @@ bool task_state_base::belongs_to(const runtime_core& core) const noexcept {
 void task_state_base::prepare(runtime_core& core, const spawn_options& options) {
   home_.store(reinterpret_cast<std::uintptr_t>(&core), std::memory_order_relaxed);
   spawned_at_ = options.spawned_at;
-  number_or_extras_.store(next_task_number() << 1 | is_number, std::memory_order_relaxed);
-  if (!options.name.empty()) set_name(options.name);
+  if (!options.name.empty()) [[unlikely]]
+    set_name(options.name);
   if (const shared_locals inherited = current_locals()) [[unlikely]] {
     static_cast<void>(exchange_locals(nullptr, inherited));
   }

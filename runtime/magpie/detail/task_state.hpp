@@ -291,7 +291,7 @@ class task_state_base : public job, public cancel_scope {
   // What few tasks need. While there is nothing, the number of the task, shifted, with is_number
   // set; from then on the address of the extras, which the state owns. Changes once, under the
   // scope's lock (release); read under the lock, or without it (acquire).
-  std::atomic<std::uint64_t> number_or_extras_{is_number};
+  std::atomic<std::uint64_t> number_or_extras_{next_task_number() << 1 | is_number};
 
   wait_list waiters_;  // closed when the end has been published
 
