@@ -16,9 +16,9 @@
 
 #include "support/cancelling.hpp"
 #include "support/counted.hpp"
+#include "support/each_runtime.hpp"
 #include "support/eventually.hpp"
 #include "support/tasks.hpp"
-#include "support/worker_counts.hpp"
 
 // What the children of a cancelled gather are told, and what they may do then.
 
@@ -32,7 +32,7 @@ using magpie::test::give;
 using magpie::test::reason_of;
 
 class cancelled_gather : public magpie::test::cancelling {};
-MAGPIE_FOR_EACH_WORKER_COUNT(cancelled_gather);
+MAGPIE_FOR_EACH_RUNTIME(cancelled_gather);
 
 /// What the children of one gather did.
 struct tally {

@@ -16,6 +16,7 @@
 
 #include "support/cancelling.hpp"
 #include "support/counted.hpp"
+#include "support/each_runtime.hpp"
 #include "support/eventually.hpp"
 #include "support/random.hpp"
 #include "support/scale.hpp"
@@ -40,7 +41,10 @@ using magpie::test::stop;
 using magpie::test::swallow;
 
 class gather_cancel : public magpie::test::cancelling {};
-MAGPIE_FOR_EACH_WORKER_COUNT(gather_cancel);
+MAGPIE_FOR_EACH_RUNTIME(gather_cancel);
+
+class gather_cancel_by_threads : public magpie::test::cancelling {};
+MAGPIE_FOR_EACH_WORKER_COUNT(gather_cancel_by_threads);
 
 class gather_cancel_on_one_worker : public testing::Test {
  protected:
@@ -74,7 +78,7 @@ TEST_P(gather_cancel, passes_on_to_the_handles_that_children_await) {
   EXPECT_EQ(swallowing.result(), "both");
 }
 
-TEST_P(gather_cancel, throws_although_all_children_go_on_to_their_results) {
+TEST_P(gather_cancel_by_threads, throws_although_all_children_go_on_to_their_results) {
   // The children compute when the request comes, and never suspend again.
   std::atomic<int> computing{0};
   std::atomic<bool> open{false};
@@ -261,7 +265,7 @@ TEST_P(gather_cancel, after_the_end_says_false_and_leaves_the_results) {
   EXPECT_EQ(handle.cancelling(), 0U);
 }
 
-TEST_P(gather_cancel, that_races_with_the_children_is_answered_by_one_outcome) {
+TEST_P(gather_cancel_by_threads, that_races_with_the_children_is_answered_by_one_outcome) {
   // From before the first child to after the last: children that sleep, yield, gather and compute.
   struct tree {
     static magpie::task<int> below(std::size_t seed, int levels, counted) {

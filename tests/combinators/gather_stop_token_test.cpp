@@ -17,7 +17,7 @@ using namespace std::chrono_literals;
 using magpie::test::ends;
 
 class gather_stop_token : public magpie::test::cancelling {};
-MAGPIE_FOR_EACH_WORKER_COUNT(gather_stop_token);
+MAGPIE_FOR_EACH_RUNTIME(gather_stop_token);
 
 TEST_P(gather_stop_token, stops_those_of_all_children_and_of_awaited_tasks) {
   std::array<std::stop_token, 3> tokens;

@@ -14,10 +14,10 @@
 #include <vector>
 
 #include "support/counted.hpp"
+#include "support/each_runtime.hpp"
 #include "support/outcome_text.hpp"
 #include "support/tasks.hpp"
 #include "support/timing_out.hpp"
-#include "support/worker_counts.hpp"
 
 // Timeouts around the children of a gather, and within them. Nobody waits for the long sleeps.
 
@@ -30,11 +30,8 @@ using magpie::test::limited;
 using magpie::test::outcome;
 using magpie::test::sleep_long;
 
-class gather_timeout : public magpie::test::each_worker_count {
- protected:
-  magpie::runtime runtime{{.workers = GetParam()}};
-};
-MAGPIE_FOR_EACH_WORKER_COUNT(gather_timeout);
+class gather_timeout : public magpie::test::on_each_runtime {};
+MAGPIE_FOR_EACH_RUNTIME(gather_timeout);
 
 // Rule 55: the deadline in effect is that of the children, too.
 TEST_P(gather_timeout, tells_its_deadline_to_all_children) {
@@ -89,8 +86,7 @@ TEST_P(gather_timeout, in_a_child_ends_that_child_alone) {
     co_return ended;
   };
   const auto sibling = [&]() -> magpie::task<int> {
-    while (!over) co_await magpie::yield();
-    co_await magpie::sleep_for(1us);
+    while (!over) co_await magpie::sleep_for(10us);
     co_return 4;
   };
   const auto run = [&]() -> magpie::task<> {

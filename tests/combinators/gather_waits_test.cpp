@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "support/cancelling.hpp"
+#include "support/each_runtime.hpp"
 #include "support/eventually.hpp"
-#include "support/worker_counts.hpp"
 
 // What a task waits for whose children wait.
 
@@ -24,7 +24,7 @@ class gather_waits : public magpie::test::cancelling {
     return eventually([&] { return task.waiting_for().rfind(beginning, 0) == 0; });
   }
 };
-MAGPIE_FOR_EACH_WORKER_COUNT(gather_waits);
+MAGPIE_FOR_EACH_RUNTIME(gather_waits);
 
 TEST_P(gather_waits, are_those_of_all_children) {
   const auto other = runtime.spawn(sleep_and_give(1), {.name = "other"});

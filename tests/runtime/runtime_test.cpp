@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "support/counted.hpp"
+#include "support/each_runtime.hpp"
 #include "support/eventually.hpp"
 #include "support/worker_counts.hpp"
 
@@ -109,7 +110,10 @@ TEST_P(runtime, makes_what_the_spawner_did_visible_to_the_task) {
 // The end of a runtime.
 
 // Rules 84 and 97, without a deadline.
-TEST_P(runtime, cancels_what_is_left_and_waits_for_it_before_it_is_gone) {
+class end_of_a_runtime : public magpie::test::each_runtime {};
+MAGPIE_FOR_EACH_RUNTIME(end_of_a_runtime);
+
+TEST_P(end_of_a_runtime, cancels_what_is_left_and_waits_for_it_before_it_is_gone) {
   std::atomic<int> begun{0};
   std::atomic<int> ended{0};
   const auto last_words = [&]() -> magpie::task<> {
@@ -132,7 +136,8 @@ TEST_P(runtime, cancels_what_is_left_and_waits_for_it_before_it_is_gone) {
     ++ended;
   };
   {
-    magpie::runtime tested{{.workers = GetParam()}};
+    magpie::runtime tested{settings()};
+    const magpie::test::driving_meanwhile drives(tested);
     for (int i = 0; i < 50; ++i) tested.spawn(leftover());
     ASSERT_TRUE(eventually([&] { return begun.load() == 50; }));
   }
@@ -141,7 +146,7 @@ TEST_P(runtime, cancels_what_is_left_and_waits_for_it_before_it_is_gone) {
 }
 
 // Rule 100.
-TEST_P(runtime, ends_newcomers_and_lets_timeouts_expire_while_it_is_destroyed) {
+TEST_P(end_of_a_runtime, ends_newcomers_and_lets_timeouts_expire_while_it_is_destroyed) {
   std::atomic<int> begun{0};
   std::atomic<int> ended{0};
   const auto compute = [&]() -> magpie::task<> {
@@ -166,7 +171,8 @@ TEST_P(runtime, ends_newcomers_and_lets_timeouts_expire_while_it_is_destroyed) {
     ++ended;
   };
   {
-    magpie::runtime tested{{.workers = GetParam()}};
+    magpie::runtime tested{settings()};
+    const magpie::test::driving_meanwhile drives(tested);
     for (int i = 0; i < 10; ++i) {
       tested.spawn(clean_up());
       tested.spawn(compute());
@@ -178,11 +184,12 @@ TEST_P(runtime, ends_newcomers_and_lets_timeouts_expire_while_it_is_destroyed) {
   EXPECT_EQ(counted::alive(), 0);
 }
 
-TEST_P(runtime, cancels_its_sleepers_once_when_it_is_destroyed) {
+TEST_P(end_of_a_runtime, cancels_its_sleepers_once_when_it_is_destroyed) {
   magpie::task_handle<> sleeper;
   magpie::task_handle<std::string> stubborn;
   {
-    magpie::runtime tested{{.workers = GetParam()}};
+    magpie::runtime tested{settings()};
+    const magpie::test::driving_meanwhile drives(tested);
     const auto sleep = []() -> magpie::task<> { co_await magpie::sleep_for(1h); };
     const auto swallow = []() -> magpie::task<std::string> {
       try {

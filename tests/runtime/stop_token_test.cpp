@@ -21,6 +21,7 @@
 #include "support/eventually.hpp"
 #include "support/scale.hpp"
 #include "support/tasks.hpp"
+#include "support/worker_counts.hpp"
 
 namespace {
 
@@ -43,7 +44,10 @@ magpie::task<int> compute_until_stopped(std::stop_token token, std::atomic<bool>
 }
 
 class with_stop_token : public magpie::test::cancelling {};
-MAGPIE_FOR_EACH_WORKER_COUNT(with_stop_token);
+MAGPIE_FOR_EACH_RUNTIME(with_stop_token);
+
+class with_stop_token_by_threads : public magpie::test::cancelling {};
+MAGPIE_FOR_EACH_WORKER_COUNT(with_stop_token_by_threads);
 
 TEST_P(with_stop_token, gives_what_the_body_gives) {
   int place = 1;
@@ -68,7 +72,7 @@ TEST_P(with_stop_token, gives_what_the_body_gives) {
   runtime.block_on(run());
 }
 
-TEST_P(with_stop_token, stops_the_token_while_the_body_computes) {
+TEST_P(with_stop_token_by_threads, stops_the_token_while_the_body_computes) {
   std::atomic<bool> begun{false};
   std::atomic<int> given{0};
   const auto body = [&](std::stop_token token) { return compute_until_stopped(token, begun); };
@@ -85,7 +89,7 @@ TEST_P(with_stop_token, stops_the_token_while_the_body_computes) {
   EXPECT_EQ(reason_of(handle), "enough");
 }
 
-TEST_P(with_stop_token, stops_the_token_when_a_timeout_is_over_though_all_compute) {
+TEST_P(with_stop_token_by_threads, stops_the_token_when_a_timeout_is_over_though_all_compute) {
   std::atomic<bool> begun{false};
   const auto compute = [&](magpie::timeout_scope& scope) -> magpie::task<int> {
     const auto body = [&](std::stop_token token) -> magpie::task<int> {
@@ -202,7 +206,10 @@ TEST_P(with_stop_token, is_not_left_behind_by_a_request_that_was_delivered_first
 }
 
 class stopped_by : public magpie::test::cancelling {};
-MAGPIE_FOR_EACH_WORKER_COUNT(stopped_by);
+MAGPIE_FOR_EACH_RUNTIME(stopped_by);
+
+class stopped_by_threads : public magpie::test::cancelling {};
+MAGPIE_FOR_EACH_WORKER_COUNT(stopped_by_threads);
 
 TEST_P(stopped_by, gives_what_the_task_gives) {
   const std::stop_source source;
@@ -286,7 +293,7 @@ TEST_P(stopped_by, passes_a_cancellation_on) {
   EXPECT_EQ(reason_of(handle), "enough");
 }
 
-TEST_P(stopped_by, cleans_up_in_peace_when_both_have_come) {
+TEST_P(stopped_by_threads, cleans_up_in_peace_when_both_have_come) {
   std::stop_source source;
   std::atomic<bool> is_told{false};
   std::atomic<bool> open{false};
@@ -335,7 +342,7 @@ TEST_P(stopped_by, joins_with_with_stop_token) {
   ASSERT_TRUE(ends(handle));
 }
 
-TEST_P(stopped_by, decides_between_the_end_and_the_stop) {
+TEST_P(stopped_by_threads, decides_between_the_end_and_the_stop) {
   const auto rounds = scaled(50000);
   std::size_t stopped = 0;
   const auto body = [](std::atomic<bool>& open) -> magpie::task<int> {

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "support/counted.hpp"
+#include "support/each_runtime.hpp"
 #include "support/tasks.hpp"
 #include "support/worker_counts.hpp"
 
@@ -25,13 +26,15 @@ using magpie::scoped_local;
 using magpie::task_local;
 using magpie::test::counted;
 
-class task_locals : public magpie::test::each_worker_count {
+class task_locals : public magpie::test::on_each_runtime {
  protected:
-  magpie::runtime runtime{{.workers = GetParam()}};
   task_local<int> number{7};
   task_local<std::string> word;
 };
-MAGPIE_FOR_EACH_WORKER_COUNT(task_locals);
+MAGPIE_FOR_EACH_RUNTIME(task_locals);
+
+class task_locals_by_threads : public task_locals {};
+MAGPIE_FOR_EACH_WORKER_COUNT(task_locals_by_threads);
 
 magpie::task<int> ask(const task_local<int>& variable) { co_return variable.get(); }
 
@@ -137,7 +140,7 @@ TEST_P(task_locals, may_be_set_on_several_workers_at_once) {
   magpie::runtime({.workers = GetParam()}).block_on(run());
 }
 
-TEST_P(task_locals, of_foreign_threads_and_what_they_spawn_are_the_defaults) {
+TEST_P(task_locals_by_threads, of_foreign_threads_and_what_they_spawn_are_the_defaults) {
   const auto run = [&]() -> magpie::task<> {
     number.set(8);
     std::thread([&] {
@@ -153,7 +156,7 @@ TEST_P(task_locals, of_foreign_threads_and_what_they_spawn_are_the_defaults) {
   EXPECT_THROW(static_cast<void>(scoped_local(number, 1)), magpie::invalid_state);
 }
 
-TEST_P(task_locals, go_with_a_spawn_on_another_runtime) {
+TEST_P(task_locals_by_threads, go_with_a_spawn_on_another_runtime) {
   magpie::runtime other({.workers = 1});
   const auto run = [&]() -> magpie::task<int> {
     number.set(8);
@@ -205,7 +208,7 @@ TEST_P(task_locals, keep_after_a_scope_what_was_set_of_others_in_it) {
   runtime.block_on(run());
 }
 
-TEST_P(task_locals, are_destroyed_when_their_last_task_ends) {
+TEST_P(task_locals_by_threads, are_destroyed_when_their_last_task_ends) {
   const task_local<std::shared_ptr<counted>> variable;
   const auto child = [&]() -> magpie::task<> {
     EXPECT_EQ(variable.get()->value, 1);
