@@ -19,7 +19,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 PAGES = {
     "forks": ("fib", "skynet", "nqueens", "matmul", "uts"),
     "tasks": ("spawn_join", "foreign_submit", "round_trip", "yield", "ping_pong", "sleeps",
-              "timeouts", "timed_out_crowd", "bytes_per_task", "mixed_load", "idle"),
+              "timeouts", "timed_out_crowd", "bytes_per_task", "report", "mixed_load", "idle"),
 }
 # What a panel shows of a kernel that has more than one figure, instead of the first alone.
 SHOWN = {

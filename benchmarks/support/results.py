@@ -64,6 +64,8 @@ KERNELS = {kernel.name: kernel for kernel in (
             time_of("a sleeper's end"))),
     Kernel("bytes_per_task", "memory: 1,000,000 tasks suspended on one event",
            (Figure("bytes", "memory of a task", "bytes"), time_of("a task's life"))),
+    Kernel("report", "a report of 10,000 tasks, a third of them in a ring",
+           (time_of("a task in it"),)),
     Kernel("mixed_load",
            "mixed load: nqueens on all workers, 1000 small tasks a second from outside",
            (Figure("p50_us", "p50 from submission to end", "us"),
