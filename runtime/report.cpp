@@ -117,14 +117,13 @@ class cycle_search {
 
   /// The ring goes from `first` along the path, and back to it. Its tasks leave the path.
   void note_cycle(std::size_t first) {
-    const auto begin = std::find_if(path_.begin(), path_.end(),
-                                    [first](const step& each) { return each.task == first; });
     std::vector<std::size_t> cycle;
-    for (auto each = begin; each != path_.end(); ++each) {
-      cycle.push_back(each->task);
-      seen_[each->task] = seen::done;
-    }
-    path_.erase(begin, path_.end());
+    do {
+      cycle.push_back(path_.back().task);
+      seen_[cycle.back()] = seen::done;
+      path_.pop_back();
+    } while (cycle.back() != first);
+    std::reverse(cycle.begin(), cycle.end());
     std::rotate(cycle.begin(), std::min_element(cycle.begin(), cycle.end()), cycle.end());
     found_.push_back(std::move(cycle));
   }

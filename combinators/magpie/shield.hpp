@@ -6,6 +6,7 @@
 #include <magpie/runtime.hpp>
 #include <magpie/task_handle.hpp>
 #include <magpie/timeout.hpp>
+#include <source_location>
 #include <utility>
 
 namespace magpie {
@@ -64,8 +65,8 @@ struct shielded_body {
 };
 
 template <class T>
-task<T> spawn_and_shield(task<T> lazy) {
-  co_return co_await shielded<T>(spawn(std::move(lazy)));
+task<T> spawn_and_shield(task<T> lazy, std::source_location called_at) {
+  co_return co_await shielded<T>(spawn(std::move(lazy), {.spawned_at = called_at}));
 }
 
 }  // namespace detail
@@ -84,14 +85,16 @@ template <class T>
 /// The same for a lazy task. The shield spawns it when the shield is awaited. Allocates a coroutine
 /// frame.
 template <class T>
-[[nodiscard]] task<T> shield(task<T> awaited) {
-  return detail::spawn_and_shield(std::move(awaited));
+[[nodiscard]] task<T> shield(task<T> awaited,
+                             std::source_location called_at = std::source_location::current()) {
+  return detail::spawn_and_shield(std::move(awaited), called_at);
 }
 
 /// The same for any other awaitable.
 template <detail::other_awaitable Awaitable>
-[[nodiscard]] auto shield(Awaitable awaited) {
-  return shield(detail::as_task(std::move(awaited)));
+[[nodiscard]] auto shield(Awaitable awaited,
+                          std::source_location called_at = std::source_location::current()) {
+  return shield(detail::as_task(std::move(awaited)), called_at);
 }
 
 /// wait_for() a shielded task, which goes on when the time is over. With a limit of zero or less, a

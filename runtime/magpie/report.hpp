@@ -16,7 +16,7 @@ struct live_task {
 
 /// What a runtime has to do yet, and what keeps it: see runtime::report(), runtime::shutdown() and
 /// `deadlock`. Each task is described at one moment of the call. While other threads run tasks, the
-/// moments differ from task to task.
+/// moments differ from task to task, so a ring may never have been there as a whole.
 struct runtime_report {
   /// In the order in which they were spawned, as far as one thread spawned them.
   std::vector<live_task> tasks;

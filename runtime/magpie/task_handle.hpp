@@ -8,6 +8,7 @@
 #include <magpie/detail/task_state.hpp>
 #include <magpie/errors.hpp>
 #include <magpie/task.hpp>
+#include <source_location>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -91,11 +92,15 @@ class task_handle_base {
   /// std::bad_alloc. Any thread. In asyncio: `task.get_name()`.
   [[nodiscard]] std::string name() const { return state().name(); }
 
-  /// Returns in words what the task is suspended at: `sleep, 1.250 s to go`, `task "fetch"`, `3 of
-  /// these:` for the children of a gather, or `nothing (ready or running)`, `nothing (done)`. The
+  /// Returns in words what the task is suspended at: `sleep, 1.250 s to go`, `task "fetch"`,
+  /// `semaphore "db" (3 ahead)`, with `; timeout in 0.500 s` if a timeout is around it; `3 of
+  /// these:` for the children of a gather; or `nothing (ready or running)`, `nothing (done)`. The
   /// text describes one moment during the call; the task may have gone on since. It is for people,
   /// and its wording may change. Throws std::bad_alloc. Any thread.
   [[nodiscard]] std::string waiting_for() const { return state().waiting_for(); }
+
+  /// Returns the place where the task was spawned. Any thread.
+  [[nodiscard]] const std::source_location& spawned_at() const { return state().spawned_at(); }
 
   /// Sets the name of the task, whether it is done or not. Throws std::bad_alloc. Any thread. In
   /// asyncio: `task.set_name(name)`.

@@ -7,9 +7,12 @@
 #include <magpie/runtime.hpp>
 #include <magpie/sleep.hpp>
 #include <magpie/yield.hpp>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "support/cancelling.hpp"
 #include "support/counted.hpp"
@@ -56,6 +59,34 @@ TEST_P(cancel_outcome, that_is_pending_when_the_body_returns_takes_the_result_aw
     EXPECT_EQ(reason_of(handle), "too good");
   }
   EXPECT_TRUE(eventually([] { return counted::alive() == 0; }));
+}
+
+template <class Result>
+magpie::task<Result> give_when_open(std::atomic<bool>& open, std::shared_ptr<void>) {
+  while (!open) co_await magpie::yield();
+  co_return Result{};
+}
+
+/// The frame is destroyed when the result has been moved out of it, and the parameter with it.
+template <class Result>
+void cancel_by_a_parameter(magpie::runtime& runtime) {
+  std::atomic<bool> open{false};
+  magpie::any_task_handle self;
+  std::shared_ptr<void> parameter(nullptr, [&self](void*) { EXPECT_TRUE(self.cancel("late")); });
+  const auto task = runtime.spawn(give_when_open<Result>(open, std::move(parameter)));
+  self = task;
+  open = true;
+  ASSERT_TRUE(ends(task));
+  EXPECT_TRUE(task.cancelled());
+  EXPECT_EQ(reason_of(task), "late");
+  EXPECT_EQ(counted::alive(), 0) << "the result is gone at once";
+}
+
+TEST_P(cancel_outcome, that_comes_when_the_result_is_stored_takes_it_away) {
+  cancel_by_a_parameter<int>(runtime);
+  cancel_by_a_parameter<std::unique_ptr<int>>(runtime);
+  cancel_by_a_parameter<std::vector<int>>(runtime);  // which does not fit into the state
+  cancel_by_a_parameter<counted>(runtime);
 }
 
 TEST_P(cancel_outcome, that_races_with_the_end_says_which_of_the_two_it_was) {
