@@ -8,6 +8,7 @@
 #include <magpie/detail/task_coroutine.hpp>
 #include <magpie/detail/task_ranges.hpp>
 #include <magpie/errors.hpp>
+#include <magpie/runtime.hpp>
 #include <magpie/task_handle.hpp>
 #include <optional>
 #include <ranges>
@@ -110,8 +111,7 @@ class completion_stream {
 /// - Costs one block of some 60 bytes a handle, and the copies of the handles. What one handle
 ///   costs does not depend on how many there are.
 ///
-/// In asyncio: `async for task in asyncio.as_completed(...)`, which takes coroutines too and starts
-/// them.
+/// In asyncio: `async for task in asyncio.as_completed(...)`.
 template <detail::handle_range Handles, class Rep, class Period>
 [[nodiscard]] auto as_completed(Handles&& handles, std::chrono::duration<Rep, Period> limit) {
   return completion_stream<std::ranges::range_value_t<Handles>>(
@@ -120,6 +120,21 @@ template <detail::handle_range Handles, class Rep, class Period>
 template <detail::handle_range Handles>
 [[nodiscard]] auto as_completed(Handles&& handles) {
   return magpie::as_completed(std::forward<Handles>(handles), no_limit);
+}
+
+/// as_completed() of lazy tasks or other awaitables, in a container that is moved in or in a view.
+/// This call spawns them all, on the runtime of the calling task, and the stream gives their
+/// handles. Throws what spawn_many() throws.
+template <class Range, class Rep, class Period>
+  requires detail::lazy_range<Range> || detail::awaitable_range<Range>
+[[nodiscard]] auto as_completed(Range&& tasks, std::chrono::duration<Rep, Period> limit) {
+  return as_completed(spawn_many(detail::collect(detail::as_tasks(std::forward<Range>(tasks)))),
+                      limit);
+}
+template <class Range>
+  requires detail::lazy_range<Range> || detail::awaitable_range<Range>
+[[nodiscard]] auto as_completed(Range&& tasks) {
+  return as_completed(spawn_many(detail::collect(detail::as_tasks(std::forward<Range>(tasks)))));
 }
 
 }  // namespace magpie

@@ -3,9 +3,7 @@
 #include <magpie/detail/contest.hpp>
 #include <magpie/detail/task_ranges.hpp>
 #include <magpie/exception_group.hpp>
-#include <magpie/task.hpp>
 #include <utility>
-#include <vector>
 
 namespace magpie {
 
@@ -28,10 +26,12 @@ template <detail::child... Contenders>
   return detail::run_contest_of(detail::decided_by::value, std::move(contenders)...);
 }
 
-/// first_success() of a vector. Throws invalid_state when it is empty.
-template <class T>
-[[nodiscard]] task<T> first_success(std::vector<task<T>> contenders) {
-  return detail::run_contest_of(detail::decided_by::value, std::move(contenders));
+/// first_success() of a range, as with race(). Throws invalid_state when it is empty.
+template <detail::child_range Contenders>
+[[nodiscard]] auto first_success(Contenders&& contenders) {
+  return detail::run_contest_of(
+      detail::decided_by::value,
+      detail::collect(detail::as_tasks(std::forward<Contenders>(contenders))));
 }
 
 }  // namespace magpie

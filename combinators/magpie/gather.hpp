@@ -266,4 +266,15 @@ template <detail::lazy_range Tasks>
   return gather(return_exceptions, detail::collect(std::forward<Tasks>(tasks)));
 }
 
+/// The same of a range of sleeps, acquisitions or other awaitables of one type. Each is awaited in
+/// a child of its own, which allocates a coroutine frame.
+template <detail::awaitable_range Awaitables>
+[[nodiscard]] auto gather(Awaitables&& awaitables) {
+  return gather(detail::as_tasks(std::forward<Awaitables>(awaitables)));
+}
+template <detail::awaitable_range Awaitables>
+[[nodiscard]] auto gather(return_exceptions_t, Awaitables&& awaitables) {
+  return gather(return_exceptions, detail::as_tasks(std::forward<Awaitables>(awaitables)));
+}
+
 }  // namespace magpie

@@ -33,7 +33,7 @@ struct made_by<Make> {
 };
 
 template <class Make>
-using hedge_result = typename made_by<Make>::type::value_type;
+using hedge_result = awaited_result<typename made_by<Make>::type>;
 
 /// The contenders of a hedge. Each is made when it starts.
 template <class Make>
@@ -117,7 +117,8 @@ class hedge_starts {
 ///   std::bad_alloc.
 /// - A cancel request to the awaiting task cancels all attempts, and no more are started. When they
 ///   have ended, `cancelled` is thrown, even if one has won by then.
-/// - `make(index)`, or `make()`, returns a lazy task; `index` counts from 0. It is called as const
+/// - `make(index)`, or `make()`, returns a lazy task or another awaitable; `index` counts from 0.
+/// It is called as const
 ///   and may be called by several workers at once. What it throws is that attempt's error. `make`
 ///   is kept as long as the hedge runs.
 /// - Costs two frames, and five small ones for each attempt besides its own.

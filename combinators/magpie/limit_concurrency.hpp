@@ -28,7 +28,7 @@ namespace magpie {
 ///   start. When all have ended, `cancelled` is thrown.
 /// - The range is a vector that is moved in, or any other input range of tasks. One that makes its
 ///   tasks on the way (a transform view, a generator) makes each when its turn has come. The range
-///   is walked under a lock, by one worker at a time.
+///   is walked by one worker at a time.
 /// - Costs min(n, size) frames (n where the range does not know its size), the children's frames, a
 ///   place for each result, and the vector; a lock for each child.
 ///
@@ -39,8 +39,14 @@ template <detail::lazy_range Tasks>
   using source = detail::task_source<std::views::all_t<Tasks>>;
   return detail::run_limited<source>(n, std::views::all(std::forward<Tasks>(tasks)));
 }
+/// The same of sleeps, acquisitions or other awaitables.
+template <detail::awaitable_range Awaitables>
+[[nodiscard]] auto limit_concurrency(std::size_t n, Awaitables&& awaitables) {
+  return limit_concurrency(n, detail::as_tasks(std::forward<Awaitables>(awaitables)));
+}
 
-/// limit_concurrency() of the tasks that `f(item)` returns. Each is made when its turn has come.
+/// limit_concurrency() of what `f(item)` returns, a task or another awaitable. Each is made when
+/// its turn has come.
 ///
 ///     const auto pages = co_await magpie::map_concurrent(urls, 10, fetch);
 ///

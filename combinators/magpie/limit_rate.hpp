@@ -125,5 +125,10 @@ template <detail::lazy_range Tasks>
     return detail::run_all_at_rate(allowed, std::views::all(std::forward<Tasks>(tasks)));
   }
 }
+/// The same of sleeps, acquisitions or other awaitables.
+template <detail::awaitable_range Awaitables>
+[[nodiscard]] auto limit_rate(rate allowed, Awaitables&& awaitables) {
+  return limit_rate(allowed, detail::as_tasks(std::forward<Awaitables>(awaitables)));
+}
 
 }  // namespace magpie

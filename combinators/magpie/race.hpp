@@ -2,9 +2,7 @@
 
 #include <magpie/detail/contest.hpp>
 #include <magpie/detail/task_ranges.hpp>
-#include <magpie/task.hpp>
 #include <utility>
-#include <vector>
 
 namespace magpie {
 
@@ -40,11 +38,14 @@ template <detail::child... Contenders>
   return detail::run_contest_of(detail::decided_by::end, std::move(contenders)...);
 }
 
-/// race() of a vector. Throws invalid_state when it is empty. Allocates some 24 bytes a contender
-/// in addition.
-template <class T>
-[[nodiscard]] task<T> race(std::vector<task<T>> contenders) {
-  return detail::run_contest_of(detail::decided_by::end, std::move(contenders));
+/// race() of a range: of tasks or other awaitables in a container that is moved in, or in a view,
+/// which this call walks; or of handles. Throws invalid_state when it is empty. Allocates some 24
+/// bytes a contender in addition.
+template <detail::child_range Contenders>
+[[nodiscard]] auto race(Contenders&& contenders) {
+  return detail::run_contest_of(
+      detail::decided_by::end,
+      detail::collect(detail::as_tasks(std::forward<Contenders>(contenders))));
 }
 
 }  // namespace magpie

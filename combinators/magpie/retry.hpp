@@ -173,7 +173,7 @@ class retry_course {
 /// tenacity.
 template <class MakeTask>
 [[nodiscard]] auto retry(retry_options options, MakeTask make_task)
-    -> std::invoke_result_t<MakeTask&> {
+    -> task<detail::awaited_result<std::invoke_result_t<MakeTask&>>> {
   detail::retry_course course(options);
   for (;;) {
     duration pause{};

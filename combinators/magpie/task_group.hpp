@@ -123,7 +123,7 @@ class ending_group {
 };
 
 template <class Body>
-using group_result = typename std::invoke_result_t<Body&, task_group&>::value_type;
+using group_result = awaited_result<std::invoke_result_t<Body&, task_group&>>;
 
 /// The place for what the body of a group returns, if it returns.
 template <class T>
@@ -146,8 +146,8 @@ class group_value {
 
 }  // namespace detail
 
-/// Runs `body(group)`, which returns a lazy task, and waits for it and for all tasks that are
-/// spawned into the group.
+/// Runs `body(group)`, which returns a lazy task or another awaitable, and waits for it and for all
+/// tasks that are spawned into the group.
 ///
 ///     const auto body = [&](magpie::task_group& group) -> magpie::task<> {
 ///       for (const auto& url : urls) group.spawn(fetch(url));
@@ -182,7 +182,8 @@ template <class Body>
   detail::ending_group ending;
   detail::group_value<result> value;
   try {
-    detail::body_in_scope<result> running(ending.body_scope(), std::invoke(body, ending.group()));
+    detail::body_in_scope<result> running(ending.body_scope(),
+                                          detail::as_task(std::invoke(body, ending.group())));
     if constexpr (std::is_void_v<result>) {
       co_await running;
     } else if constexpr (std::is_reference_v<result>) {

@@ -79,7 +79,7 @@ class task_source {
   std::ranges::iterator_t<Tasks> at_;
 };
 
-/// A source of tasks: a function makes one of each item of a range.
+/// A source of tasks: a function makes one of each item of a range, or another awaitable.
 template <std::ranges::view Items, class Function>
 class mapped_source {
   using reference = std::ranges::range_reference_t<Items>;
@@ -92,7 +92,7 @@ class mapped_source {
   using item =
       std::conditional_t<stays, std::add_pointer_t<reference>, std::ranges::range_value_t<Items>>;
   using argument = std::conditional_t<stays, reference, std::ranges::range_value_t<Items>&>;
-  using result = typename std::invoke_result_t<Function&, argument>::value_type;
+  using result = awaited_result<std::invoke_result_t<Function&, argument>>;
 
   mapped_source(Items items, Function function)
       : items_(std::move(items)), function_(std::move(function)), at_(std::ranges::begin(items_)) {}
@@ -111,9 +111,9 @@ class mapped_source {
   }
   [[nodiscard]] task<result> begin(item& taken) {
     if constexpr (stays) {
-      return std::invoke(function_, *taken);
+      return as_task(std::invoke(function_, *taken));
     } else {
-      return std::invoke(function_, taken);
+      return as_task(std::invoke(function_, taken));
     }
   }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <magpie/detail/as_task.hpp>
 #include <magpie/task.hpp>
@@ -9,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-// The ranges of tasks or handles that combinators take.
+// The ranges of tasks, handles and other awaitables that combinators take.
 
 namespace magpie::detail {
 
@@ -26,11 +27,20 @@ template <class... Ts>
 concept mixed_children =
     (child<Ts> && ...) && !(is_lazy_task<Ts> && ...) && !(is_handle<Ts> && ...);
 
-/// A container of tasks that is moved in, or a view of tasks, which may make them one by one.
+/// A container that is moved in, or a view, which may make its elements one by one.
 template <class Range>
-concept lazy_range =
-    std::ranges::input_range<Range> && is_lazy_task<std::ranges::range_value_t<Range>> &&
+concept given_range =
+    std::ranges::input_range<Range> &&
     (!std::is_lvalue_reference_v<Range> || std::ranges::view<std::remove_cvref_t<Range>>);
+
+template <class Range>
+concept lazy_range = given_range<Range> && is_lazy_task<std::ranges::range_value_t<Range>>;
+
+/// Of awaitables that are neither tasks nor handles.
+template <class Range>
+concept awaitable_range =
+    given_range<Range> && other_awaitable<std::ranges::range_value_t<Range>> &&
+    !is_handle<std::ranges::range_value_t<Range>>;
 
 /// A range of handles. They are copied, unless their container is moved in.
 template <class Range>
@@ -42,9 +52,13 @@ template <class Range>
 concept typed_handle_range =
     handle_range<Range> && !std::is_same_v<std::ranges::range_value_t<Range>, any_task_handle>;
 
+/// A range of any of these, of which each element gives a result.
+template <class Range>
+concept child_range = lazy_range<Range> || awaitable_range<Range> || typed_handle_range<Range>;
+
 template <class Range>
 inline constexpr bool gives_its_elements_away =
-    lazy_range<Range> ||
+    lazy_range<Range> || awaitable_range<Range> ||
     (!std::is_lvalue_reference_v<Range> && !std::ranges::view<std::remove_cvref_t<Range>>);
 
 /// Returns the elements of the range in a vector. A vector that is moved in is returned itself.
@@ -68,6 +82,25 @@ template <class Range>
     }
     return all;
   }
+}
+
+/// As what a range gives one of its elements: to be moved from, or else to be copied.
+template <class Range, class Element>
+using given_element =
+    std::conditional_t<gives_its_elements_away<Range> &&
+                           !std::is_const_v<std::remove_reference_t<Element>>,
+                       std::remove_cvref_t<Element>&&, const std::remove_cvref_t<Element>&>;
+
+/// Returns a view of lazy tasks, each of which awaits one element.
+template <child_range Range>
+[[nodiscard]] auto as_tasks(Range&& range) {
+  const auto as_one_task = []<class Element>(Element&& each)
+    requires std::constructible_from<std::remove_cvref_t<Element>, given_element<Range, Element>>
+  {
+    using element = std::remove_cvref_t<Element>;
+    return as_task(element(static_cast<given_element<Range, Element>>(each)));
+  };
+  return std::views::transform(std::views::all(std::forward<Range>(range)), as_one_task);
 }
 
 }  // namespace magpie::detail
