@@ -1,6 +1,8 @@
 #include <magpie/detail/child_tasks.hpp>
 
+#include <cstdio>
 #include <magpie/detail/cancel_round.hpp>
+#include <magpie/detail/check.hpp>
 #include <magpie/detail/frame_pool.hpp>
 #include <magpie/detail/lock_guard.hpp>
 #include <magpie/errors.hpp>
@@ -73,6 +75,7 @@ void child_tasks::launch(task_state_base& state, const spawn_options& options) {
       if (is_open) {
         core_.add_tasks(1);
         link(*added, children_);
+        is_used_ = true;
         state.publish(1);  // the member visits it
       }
     }
@@ -157,6 +160,27 @@ void child_tasks::abort() noexcept {
     joining = take_finished_join();
   }
   if (joining != nullptr) home.wake(*joining);
+}
+
+void child_tasks::claim_join() {
+  const lock_guard guard(lock_);
+  if (std::exchange(is_claimed_, true)) {
+    throw_invalid_state("a task group to be joined once: by join() or by with_task_group()");
+  }
+}
+
+/// The lock is held for long: nothing comes after this.
+void child_tasks::check_joined() noexcept {
+  const lock_guard guard(lock_);
+  if (!is_used_ || stage_ == stage::finished) return;
+  std::fputs("magpie: a task group is destroyed that was not joined. Its children:", stderr);
+  for (const member* list : {children_, told_}) {
+    for (const member* each = list; each != nullptr; each = each->next_child) {
+      std::fprintf(stderr, " \"%s\"", each->task.name_for_report().c_str());
+    }
+  }
+  std::fputs("\n", stderr);
+  MAGPIE_CHECK(stage_ == stage::finished, "a task group to be joined before it is destroyed");
 }
 
 std::vector<std::exception_ptr> child_tasks::take_failures() {

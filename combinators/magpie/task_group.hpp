@@ -13,6 +13,7 @@
 #include <magpie/task.hpp>
 #include <magpie/task_handle.hpp>
 #include <memory>
+#include <optional>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -23,13 +24,25 @@ namespace detail {
 class ending_group;
 }
 
-/// The inside view of a running with_task_group(). Any thread may use it that knows that the group
-/// was not left yet: the body and what it awaits, the children, and whatever one of these waits
-/// for.
+/// Tasks that end together. With with_task_group(), which ends the group whatever happens, it is
+/// the inside view of a running group. Without, it is an object, to be joined before it is
+/// destroyed:
+///
+///     magpie::task_group fetches;
+///     for (const auto& url : urls) fetches.spawn(fetch(url));
+///     co_await fetches.join();
+///
+/// Any thread may use it that knows that the group was not left or joined yet: the body and what it
+/// awaits, the children, and whatever one of these waits for.
 class task_group {
  public:
+  /// An empty group on the runtime of the calling task. Throws invalid_state outside of a task.
+  task_group() = default;
   task_group(const task_group&) = delete;
   task_group& operator=(const task_group&) = delete;
+  /// A group that has had children must have been joined. Otherwise the program is aborted, with
+  /// the names of those that run: they may use what goes with the group.
+  ~task_group() { children_.check_joined(); }
 
   /// Starts `body` as a child of the group: a task of its own, on the group's runtime. The group
   /// waits for its end. The child inherits the task-locals of the calling task.
@@ -57,6 +70,19 @@ class task_group {
     return spawn(detail::as_task(std::move(awaited)), options);
   }
 
+  /// Awaited, waits until all children have ended. From then on the group refuses others.
+  ///
+  /// The first failure of a child cancels the other children, also before the join. join() throws
+  /// an exception_group of all failures, in the order of the ends, when all children have ended. A
+  /// child that ends as cancelled is no failure. A cancel request to the awaiting task cancels the
+  /// children; when they have ended, `cancelled` is thrown or, if there are failures, these, and
+  /// then the task gets `cancelled` once more, at its next suspension.
+  ///
+  /// What comes between the first spawn and the join must not throw, and is not cancelled when a
+  /// child fails; use with_task_group() where it may take long. Throws invalid_state when the group
+  /// was joined before, and within with_task_group(). Allocates a frame.
+  [[nodiscard]] task<> join();
+
   /// Cancels the body and all children; that is no error. Does nothing after an earlier call or a
   /// failure. Does not wait.
   void cancel() noexcept { children_.abort(); }
@@ -64,22 +90,20 @@ class task_group {
  private:
   friend detail::ending_group;
 
-  task_group() = default;
-  ~task_group() = default;
-
   detail::child_tasks children_;
 };
 
 namespace detail {
 
-/// A group, and how it ends for the task that runs it.
+/// How a group ends for the task that joins it.
 class ending_group {
  public:
-  [[nodiscard]] task_group& group() noexcept { return group_; }
-  [[nodiscard]] abort_scope& body_scope() noexcept { return children().body_scope(); }
-  [[nodiscard]] child_tasks::join_awaiter join() noexcept { return children().join(); }
+  /// Throws invalid_state if another one does.
+  explicit ending_group(task_group& ended) : children_(ended.children_) { children_.claim_join(); }
 
-  // Called in the handler for what the body, or the join, has thrown.
+  [[nodiscard]] abort_scope& body_scope() noexcept { return children_.body_scope(); }
+
+  // Called in the handler for what the body has thrown.
 
   void body_was_cancelled() {
     try {
@@ -88,38 +112,47 @@ class ending_group {
       cancellation_ = std::current_exception();
       has_request_ = body_scope().was_asked_from_outside();
     }
-    children().abort();
+    children_.abort();
   }
   void body_has_failed() noexcept {
     body_failure_ = std::current_exception();
-    children().abort();
-  }
-  void join_was_cancelled() noexcept {
-    cancellation_ = std::current_exception();
-    has_request_ = true;
-    children().abort();
+    children_.abort();
   }
 
-  /// Called after the join. Errors come before a cancellation.
-  void collect_errors() {
-    errors_ = children().take_failures();
-    if (body_failure_ && !children().is_refusal(body_failure_)) errors_.push_back(body_failure_);
-  }
-  /// Returns whether rethrow() will throw something else than the request that the task has got.
-  [[nodiscard]] bool hides_request() const noexcept { return has_request_ && !errors_.empty(); }
-  void rethrow() {
-    if (!errors_.empty()) throw exception_group(std::move(errors_));
-    if (cancellation_) std::rethrow_exception(cancellation_);
+  /// Awaited, waits until all children have ended, then throws what is left of the group, if
+  /// anything: errors come before a cancellation. `begun`: null for a group without a body.
+  [[nodiscard]] static task<> end(task_group& group, ending_group* begun) {
+    std::optional<ending_group> own;
+    ending_group& self = begun != nullptr ? *begun : own.emplace(group);
+    for (bool is_joined = false; !is_joined;) {
+      try {
+        co_await self.children_.join();
+        is_joined = true;
+      } catch (const cancelled&) {
+        self.cancellation_ = std::current_exception();
+        self.has_request_ = true;
+        self.children_.abort();
+      }
+    }
+    std::vector<std::exception_ptr> errors = self.take_errors();
+    if (!errors.empty()) {
+      if (self.has_request_) co_await ask_again();  // the errors hide it
+      throw exception_group(std::move(errors));
+    }
+    if (self.cancellation_) std::rethrow_exception(self.cancellation_);
   }
 
  private:
-  [[nodiscard]] child_tasks& children() noexcept { return group_.children_; }
+  [[nodiscard]] std::vector<std::exception_ptr> take_errors() {
+    std::vector<std::exception_ptr> errors = children_.take_failures();
+    if (body_failure_ && !children_.is_refusal(body_failure_)) errors.push_back(body_failure_);
+    return errors;
+  }
 
-  task_group group_;
+  child_tasks& children_;
   std::exception_ptr body_failure_;
   std::exception_ptr cancellation_;  // `cancelled`, unless the group's own abort caused it
   bool has_request_ = false;         // cancellation_ is for a request to the task
-  std::vector<std::exception_ptr> errors_;
 };
 
 template <class Body>
@@ -171,7 +204,7 @@ class group_value {
 /// - The awaiting task does not count as cancelled when the group cancels its body: its
 ///   cancelling() stays. After task_group::cancel() nothing is thrown, unless the body was to
 ///   return a value and did not: then `cancelled`.
-/// - Costs a frame of its own and the body's. Each child costs a spawn and a block of 80 bytes,
+/// - Costs two frames of its own and the body's. Each child costs a spawn and a block of 80 bytes,
 ///   which is freed when the child ends. Throws std::bad_alloc.
 ///
 /// In asyncio: `async with asyncio.TaskGroup()`. Here the group also gives a result, can be
@@ -179,11 +212,14 @@ class group_value {
 template <class Body>
 [[nodiscard]] task<detail::group_result<Body>> with_task_group(Body body) {
   using result = detail::group_result<Body>;
-  detail::ending_group ending;
+  task_group group;
+  detail::ending_group ending(group);
+  // Made now: the end of the children must not depend on memory.
+  task<> end = detail::ending_group::end(group, &ending);
   detail::group_value<result> value;
   try {
     detail::body_in_scope<result> running(ending.body_scope(),
-                                          detail::as_task(std::invoke(body, ending.group())));
+                                          detail::as_task(std::invoke(body, group)));
     if constexpr (std::is_void_v<result>) {
       co_await running;
     } else if constexpr (std::is_reference_v<result>) {
@@ -197,22 +233,14 @@ template <class Body>
   } catch (...) {
     ending.body_has_failed();
   }
-  for (bool is_joined = false; !is_joined;) {
-    try {
-      co_await ending.join();
-      is_joined = true;
-    } catch (const cancelled&) {
-      ending.join_was_cancelled();
-    }
-  }
-  ending.collect_errors();
-  if (ending.hides_request()) co_await detail::ask_again();
-  ending.rethrow();
+  co_await std::move(end);
   if constexpr (std::is_reference_v<result>) {
     co_return *value.get();
   } else if constexpr (!std::is_void_v<result>) {
     co_return std::move(value.get());
   }
 }
+
+inline task<> task_group::join() { return detail::ending_group::end(*this, nullptr); }
 
 }  // namespace magpie

@@ -179,6 +179,15 @@ task<> task_group() {
   EXPECT_EQ(co_await magpie::with_task_group(body), 2);
 }
 
+/// Without a body: it waits nowhere but in the join.
+task<> joined_group() {
+  magpie::task_group group;
+  const auto one = group.spawn(work(1));
+  group.spawn(work_and_clean_up(2));
+  co_await group.join();
+  EXPECT_EQ(one.result(), 1);
+}
+
 task<> nested_groups() {
   const auto inner = [](magpie::task_group& group) -> task<> {
     group.spawn(work_and_clean_up(2));
@@ -358,8 +367,8 @@ INSTANTIATE_TEST_SUITE_P(
         scenario{"as_completed", &take_as_completed, go_on}, scenario{"race", &race},
         scenario{"race_of_handles", &race_of_handles}, scenario{"first_success", &first_success},
         scenario{"hedge", &hedge}, scenario{"task_group", &task_group},
-        scenario{"nested_groups", &nested_groups}, scenario{"limits", &limits},
-        scenario{"shield", &shield, go_on}, scenario{"retry", &retry},
+        scenario{"joined_group", &joined_group}, scenario{"nested_groups", &nested_groups},
+        scenario{"limits", &limits}, scenario{"shield", &shield, go_on}, scenario{"retry", &retry},
         scenario{"limit_concurrency", &limit_concurrency},
         scenario{"map_unordered", &map_unordered, go_on}, scenario{"limit_rate", &limit_rate},
         scenario{"batches", &batches}, scenario{"batcher", &batcher, go_on},

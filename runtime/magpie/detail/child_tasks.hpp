@@ -48,6 +48,9 @@ class child_tasks {
   /// children have been joined: the join waits for this call to return.
   void abort() noexcept;
 
+  /// Claims the join for the caller. Throws invalid_state if it was claimed before.
+  void claim_join();
+
   /// Awaited, waits until all children have ended; from then on launch() refuses. Throws
   /// `cancelled` if the awaiting task is cancelled; then children may still run.
   class join_awaiter;
@@ -56,6 +59,10 @@ class child_tasks {
   /// Returns the children's failures, in the order of their ends. Only after the join: no other
   /// thread is here any more.
   [[nodiscard]] std::vector<std::exception_ptr> take_failures() MAGPIE_UNCHECKED_LOCKING;
+
+  /// Ends the program, with the names of the children, if there were any and they have not been
+  /// joined: they may use what is about to go.
+  void check_joined() noexcept;
 
   /// Returns whether the error only says that launch() of this object refused a task.
   [[nodiscard]] bool is_refusal(const std::exception_ptr& error) const noexcept;
@@ -87,6 +94,8 @@ class child_tasks {
   member* told_ MAGPIE_GUARDED_BY(lock_) = nullptr;      // those that abort() has reached
   member* failed_ MAGPIE_GUARDED_BY(lock_) = nullptr;    // those of failed children; newest first
   bool is_being_aborted_ MAGPIE_GUARDED_BY(lock_) = false;  // abort() runs
+  bool is_used_ MAGPIE_GUARDED_BY(lock_) = false;           // there were children
+  bool is_claimed_ MAGPIE_GUARDED_BY(lock_) = false;        // the join is
   join_awaiter* joining_ MAGPIE_GUARDED_BY(lock_) = nullptr;
 };
 
