@@ -17,15 +17,15 @@ namespace magpie::detail {
 /// holder of the only handle can take the result.
 struct child_tasks::member final : waiter {
   member(child_tasks& around, task_state_base& child) noexcept
-      : waiter(&child_ended), group(around), task(child) {}
+      : waiter(&child_ended), group(around), task(&child) {}
 
   static void* operator new(std::size_t size) { return allocate_frame(size); }
   static void operator delete(void* block, std::size_t size) noexcept { free_frame(block, size); }
 
   child_tasks& group;
-  task_state_base& task;
   std::exception_ptr failure;
   // Guarded by the group's lock.
+  task_state_base* task;  // null when the member has let go of it
   member* next_child = nullptr;
   member** link = nullptr;  // what points to this member
   member* next_failed = nullptr;
@@ -94,7 +94,7 @@ void child_tasks::launch(task_state_base& state, const spawn_options& options) {
 void child_tasks::child_ended(job& self, worker&) noexcept {
   auto* const ended = &static_cast<member&>(self);
   child_tasks& group = ended->group;
-  task_state_base& task = ended->task;
+  task_state_base& task = *ended->task;
   bool has_failed = false;
   if (task.status() == task_status::finished) {
     std::exception_ptr failure = task.failure();
@@ -102,6 +102,7 @@ void child_tasks::child_ended(job& self, worker&) noexcept {
     if (has_failed) [[unlikely]] {
       group.note_failure(*ended, std::move(failure));
       group.abort();
+      group.forget_task(*ended);
     }
   }
   scheduler& home = group.core_.jobs;
@@ -111,9 +112,25 @@ void child_tasks::child_ended(job& self, worker&) noexcept {
     group.unlink(*ended);
     joining = group.take_finished_join();
   }
-  if (!has_failed) delete ended;
-  task.end_visit();
+  if (!has_failed) {
+    delete ended;
+    task.end_visit();
+  }
   if (joining != nullptr) home.wake(*joining);
+}
+
+/// Lets go of the task of a failure before the group can end. So whoever joins the group has the
+/// last reference to the error, unless there are handles. abort() looks at no member that has been
+/// told.
+void child_tasks::forget_task(member& ended) noexcept {
+  task_state_base* task = nullptr;
+  {
+    const lock_guard guard(lock_);
+    unlink(ended);
+    link(ended, told_);
+    task = std::exchange(ended.task, nullptr);
+  }
+  task->end_visit();
 }
 
 /// Called before abort(), so that the failures which the abort causes come after this one.
@@ -146,7 +163,7 @@ void child_tasks::abort() noexcept {
       member& told = *children_;
       unlink(told);
       link(told, told_);
-      next = &told.task;
+      next = told.task;
       next->add_visit();
     }
     cancel_task(*next, nullptr);
@@ -176,7 +193,8 @@ void child_tasks::check_joined() noexcept {
   std::fputs("magpie: a task group is destroyed that was not joined. Its children:", stderr);
   for (const member* list : {children_, told_}) {
     for (const member* each = list; each != nullptr; each = each->next_child) {
-      std::fprintf(stderr, " \"%s\"", each->task.name_for_report().c_str());
+      if (each->task == nullptr) continue;
+      std::fprintf(stderr, " \"%s\"", each->task->name_for_report().c_str());
     }
   }
   std::fputs("\n", stderr);

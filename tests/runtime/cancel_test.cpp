@@ -262,7 +262,7 @@ TEST_P(cancel, of_oneself_acts_at_the_next_await) {
     std::vector<std::string> seen;
     for (int kind = 0; kind < 5; ++kind) {
       // Before the request: it may not have ended when the await is reached.
-      const auto sleeper = magpie::spawn(swallow());
+      const auto sleeper = magpie::spawn(sleep_and_give(1));
       EXPECT_TRUE(magpie::current_task().cancel(std::to_string(kind)));
       co_await give(1);  // no suspension
       EXPECT_FALSE(magpie::current_task().done());

@@ -74,6 +74,7 @@ class child_tasks {
 
   static void child_ended(job& self, worker& here) noexcept;
   void note_failure(member& ended, std::exception_ptr error) noexcept;
+  void forget_task(member& ended) noexcept;
 
   void link(member& added, member*& list) noexcept MAGPIE_REQUIRES(lock_);
   void unlink(member& removed) noexcept MAGPIE_REQUIRES(lock_);
