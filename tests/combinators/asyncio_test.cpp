@@ -97,10 +97,10 @@ class interpreter {
       EXPECT_EQ(runtime.report().text(), "");
     }
     // What happens to different tasks at one moment has no order that matters.
-    std::stable_sort(made.lines_.begin(), made.lines_.end(),
-                     [](const line& left, const line& right) {
-                       return std::tie(left.time, left.who) < std::tie(right.time, right.who);
-                     });
+    std::sort(made.lines_.begin(), made.lines_.end(), [](const line& left, const line& right) {
+      return std::tie(left.time, left.who, left.number) <
+             std::tie(right.time, right.who, right.number);
+    });
     std::string text;
     for (const line& each : made.lines_) {
       text += std::to_string(each.time) + ' ' + each.who + ' ' + each.what + '\n';
@@ -112,6 +112,7 @@ class interpreter {
   struct line {
     std::int64_t time;
     std::string who;
+    std::size_t number;
     std::string what;
   };
 
@@ -119,7 +120,7 @@ class interpreter {
 
   void say(const std::string& who, std::string what) {
     const auto time = std::chrono::floor<std::chrono::seconds>(magpie::now().time_since_epoch());
-    lines_.push_back({time.count(), who, std::move(what)});
+    lines_.push_back({time.count(), who, lines_.size(), std::move(what)});
   }
 
   [[nodiscard]] const handle& task_of(const std::string& variable) const {
