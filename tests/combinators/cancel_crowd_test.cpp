@@ -122,9 +122,9 @@ TEST_P(cancelling_a_crowd, tells_each_child_when_a_timeout_expires) {
   for (const crowd::kind which : {crowd::kind::sleeps, crowd::kind::all}) {
     crowd all(which);
     published_scope limit;
-    const auto body = [&](timeout_scope& scope) {
-      limit.publish(scope);
-      return all.run();
+    const auto body = [&](timeout_scope& scope) -> task<> {
+      limit.publish(scope);  // which has begun
+      co_await all.run();
     };
     const auto parent = runtime.spawn(outcome(limited(1000h, body)));
     ASSERT_TRUE(nothing_runs());
