@@ -35,8 +35,8 @@ class blocking_pool {
   /// Returns how many jobs are queued or running. Not for the pool's own threads.
   [[nodiscard]] std::size_t job_count();
 
-  /// Blocks until that is so, or the deadline has passed. Returns how many jobs are still queued or
-  /// running.
+  /// Blocks until no job is queued or running, or the deadline has passed. Returns how many still
+  /// are.
   [[nodiscard]] std::size_t wait_until_idle(time_point deadline);
 
   /// Takes a submitted job out of the queue. Returns false if a thread has it, or had it.

@@ -60,6 +60,11 @@ void child_tasks::unlink(member& removed) noexcept {
   if (removed.next_child != nullptr) removed.next_child->link = removed.link;
 }
 
+void child_tasks::move_to_told(member& told) noexcept {
+  unlink(told);
+  link(told, told_);
+}
+
 /// abort() can find the child as soon as it is published. The child cannot end before it is
 /// submitted.
 void child_tasks::launch(task_state_base& state, const spawn_options& options) {
@@ -126,8 +131,7 @@ void child_tasks::forget_task(member& ended) noexcept {
   task_state_base* task = nullptr;
   {
     const lock_guard guard(lock_);
-    unlink(ended);
-    link(ended, told_);
+    move_to_told(ended);
     task = std::exchange(ended.task, nullptr);
   }
   task->end_visit();
@@ -161,8 +165,7 @@ void child_tasks::abort() noexcept {
       const lock_guard guard(lock_);
       if (children_ == nullptr) break;
       member& told = *children_;
-      unlink(told);
-      link(told, told_);
+      move_to_told(told);
       next = told.task;
       next->add_visit();
     }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <magpie/task_handle.hpp>
 #include <string_view>
 #include <utility>
 
@@ -40,27 +41,15 @@ namespace detail {
 
 namespace {
 
-/// A task that a report is about. It is visited until the report is complete, so that no other task
+/// A task that a report is about. It is kept until the report is complete, so that no other task
 /// gets its address meanwhile.
 struct reported_task {
-  explicit reported_task(task_state_base& visited) : state(&visited), number(visited.number()) {
-    visited.add_visit();
-  }
-  reported_task(reported_task&& other) noexcept
-      : state(std::exchange(other.state, nullptr)),
-        number(other.number),
-        awaited(std::move(other.awaited)) {}
-  reported_task& operator=(reported_task&& other) noexcept {
-    std::swap(state, other.state);
-    std::swap(number, other.number);
-    awaited.swap(other.awaited);
-    return *this;
-  }
-  ~reported_task() {
-    if (state != nullptr) state->end_visit();
-  }
+  explicit reported_task(task_state_base& task)
+      : kept(handle_access::share(task)), number(task.number()) {}
 
-  task_state_base* state;
+  [[nodiscard]] task_state_base& state() const noexcept { return handle_access::state(kept); }
+
+  any_task_handle kept;
   std::uint64_t number;
   std::vector<const task_state_base*> awaited;
 };
@@ -70,7 +59,7 @@ struct reported_task {
 class cycle_search {
  public:
   explicit cycle_search(const std::vector<reported_task>& tasks) : tasks_(tasks) {
-    for (std::size_t i = 0; i < tasks.size(); ++i) places_.emplace_back(tasks[i].state, i);
+    for (std::size_t i = 0; i < tasks.size(); ++i) places_.emplace_back(&tasks[i].state(), i);
     std::sort(places_.begin(), places_.end());
   }
 
@@ -154,10 +143,10 @@ runtime_report runtime_core::report() {
   made.tasks.reserve(found.size());
   for (reported_task& each : found) {
     wait_descriptions waits;
-    each.state->describe_waits(waits);
+    each.state().describe_waits(waits);
     each.awaited = waits.awaited_tasks();
-    made.tasks.push_back({.name = each.state->name(),
-                          .spawned_at = each.state->spawned_at(),
+    made.tasks.push_back({.name = each.state().name(),
+                          .spawned_at = each.state().spawned_at(),
                           .waiting_for = waits.text()});
   }
   made.cycles = cycle_search(found).run();

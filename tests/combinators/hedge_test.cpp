@@ -24,10 +24,7 @@ using magpie::test::fail;
 using magpie::test::reason_of;
 using magpie::test::sleep_and_give;
 
-class hedge_of_attempts : public magpie::test::cancelling {
- protected:
-  ~hedge_of_attempts() override { EXPECT_EQ(counted::alive(), 0); }
-};
+class hedge_of_attempts : public magpie::test::leaving_nothing {};
 MAGPIE_FOR_EACH_RUNTIME(hedge_of_attempts);
 
 /// Hours in which the clock does not stand still.

@@ -11,6 +11,7 @@
 #include <magpie/task.hpp>
 #include <string>
 
+#include "support/counted.hpp"
 #include "support/each_runtime.hpp"
 #include "support/eventually.hpp"
 #include "support/threads.hpp"
@@ -34,6 +35,12 @@ namespace magpie::test {
 class cancelling : public on_each_runtime {
  protected:
   [[nodiscard]] bool nothing_runs() { return test::nothing_runs(runtime); }
+};
+
+/// A fixture whose tasks leave no `counted` behind.
+class leaving_nothing : public cancelling {
+ protected:
+  ~leaving_nothing() override { EXPECT_EQ(counted::alive(), 0); }
 };
 
 template <class Handle>

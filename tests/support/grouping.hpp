@@ -39,10 +39,8 @@ inline task<> clean_up(tally& ended, std::string error, counted) {
 }
 
 /// A fixture that runs task groups and says what came of them.
-class grouping : public cancelling {
+class grouping : public leaving_nothing {
  protected:
-  ~grouping() override { EXPECT_EQ(counted::alive(), 0); }
-
   /// What comes of a group: "left", what() of a group of errors, or "cancelled" with the reason.
   /// After that the task may wait, unless `told` says what it is told then.
   template <class Body>

@@ -78,6 +78,7 @@ class child_tasks {
 
   void link(member& added, member*& list) noexcept MAGPIE_REQUIRES(lock_);
   void unlink(member& removed) noexcept MAGPIE_REQUIRES(lock_);
+  void move_to_told(member& told) noexcept MAGPIE_REQUIRES(lock_);
   /// If the join waits and nothing is left, moves to finished and returns the join, for the caller
   /// to wake. Otherwise returns null; after the caller has released the lock it must touch nothing
   /// here.
