@@ -87,7 +87,8 @@ detail::continuation timeout_scope::begin(std::coroutine_handle<> awaiting,
   return after_body;
 }
 
-std::coroutine_handle<> timeout_scope::go_on(nested_scope& self) noexcept {
+std::coroutine_handle<> timeout_scope::go_on(detail::end_hook& self,
+                                             const detail::failure_word&) noexcept {
   auto& scope = static_cast<timeout_scope&>(self);
   const detail::lock_guard<cancel_scope> guard(scope);
   if (scope.is_armed_ && !scope.is_arming_) {

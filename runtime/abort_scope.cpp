@@ -17,7 +17,7 @@ continuation abort_scope::begin(std::coroutine_handle<> awaiting,
                                 end_function when_ended) noexcept {
   last_before_ = enter(awaiting, when_ended);
   if (last_before_ != 0) told_before_ = told_to(awaiting);
-  return continuation(static_cast<nested_scope&>(*this));
+  return continuation(static_cast<end_hook&>(*this));
 }
 
 void abort_scope::end() noexcept {

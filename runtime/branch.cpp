@@ -1,29 +1,30 @@
 #include <magpie/detail/branch.hpp>
 
-#include <magpie/detail/cancel_scope.hpp>
+#include <magpie/detail/end_hook.hpp>
 #include <magpie/task.hpp>
 
 namespace magpie::detail {
 
 namespace {
 
-/// Every coroutine that awaits in a task is a task's own, because task_coroutine takes no other.
-promise_base& promise_of(std::coroutine_handle<> frame) noexcept {
-  return std::coroutine_handle<promise_base>::from_address(frame.address()).promise();
-}
-
 /// Returns what awaits a coroutine, in its branch or beyond a join; null for the first of a task.
 promise_base* awaiting(promise_base& awaited) noexcept {
   const continuation* then = &awaited.then();
-  while (const join* const above = then->target_join()) then = &above->parent();
-  if (then->is_awaiter()) return &promise_of(then->awaiter());
-  return then->ends_body() ? &promise_of(then->ended_scope().awaiter()) : nullptr;
+  for (;;) {
+    if (const join* const above = then->target_join()) {
+      then = &above->parent();
+    } else if (then->has_hook()) {
+      then = &then->hook().then();
+    } else {
+      return then->is_awaiter() ? &promise_base::of(then->awaiter()) : nullptr;
+    }
+  }
 }
 
 }  // namespace
 
 std::uint64_t told_to(std::coroutine_handle<> at) noexcept {
-  promise_base* const innermost = &promise_of(at);
+  promise_base* const innermost = &promise_base::of(at);
   promise_base* up = innermost;
   while (up != nullptr && !up->told_word().knows_told()) up = awaiting(*up);
   const std::uint64_t number = up != nullptr ? up->told_word().told() : 0;
@@ -34,14 +35,14 @@ std::uint64_t told_to(std::coroutine_handle<> at) noexcept {
 }
 
 void set_told(std::coroutine_handle<> at, std::uint64_t number) noexcept {
-  promise_of(at).told_word().set_told(number);
+  promise_base::of(at).told_word().set_told(number);
 }
 
 void promise_base::hand_on_told() noexcept {
   if (then_.is_awaiter()) {
     set_told(then_.awaiter(), failure_.told());
-  } else if (then_.ends_body()) {
-    then_.ended_scope().note_told(failure_.told());
+  } else if (then_.has_hook()) {
+    then_.hook().note_told(failure_.told());
   }
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <magpie/detail/cancel_round.hpp>
-#include <magpie/detail/proceed.hpp>
 #include <utility>
 
 #include "runtime/lock_bit.hpp"
@@ -142,8 +141,7 @@ std::uint64_t nested_scope::enter(std::coroutine_handle<> awaiting,
   worker& here = worker::here();
   parent_ = static_cast<cancel_scope*>(here.context());
   root_ = &parent_->root();
-  awaiter_ = awaiting;
-  when_ended_ = when_ended;
+  set_hook(when_ended, continuation(awaiting));
   here.set_context(static_cast<cancel_scope*>(this));
   const lock_guard guard(*parent_);
   const lock_guard<cancel_scope> own_guard(*this);
@@ -163,10 +161,11 @@ std::optional<std::uint64_t> nested_scope::leave() noexcept {
   const lock_guard<cancel_scope> own_guard(*this);
   take_over_requests();
   parent_->unlink(*this);
-  if (told_ == 0) return std::nullopt;
+  const std::uint64_t told = noted_told();
+  if (told == 0) return std::nullopt;  // the body was told of nothing
   // A request that was not delivered in here is news out there. Its number there may be less than
   // that of another one, which was delivered in here.
-  return last_from_outside() > told_ ? std::min(told_, parent_->due() - 1) : told_;
+  return last_from_outside() > told ? std::min(told, parent_->due() - 1) : told;
 }
 
 /// A number of the parent's that is not greater than the own one has been taken over: the own one
@@ -180,11 +179,6 @@ void nested_scope::take_over_requests() noexcept {
     from_outer_.store(next_request_number(), std::memory_order_release);
   }
   update_due();
-}
-
-std::coroutine_handle<> end_body(nested_scope& scope, const failure_word& failure) noexcept {
-  if (failure.knows_told()) scope.note_told(failure.told());
-  return scope.body_ended();
 }
 
 }  // namespace magpie::detail

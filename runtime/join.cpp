@@ -20,16 +20,13 @@ std::coroutine_handle<> join::go_on(const continuation& parent) noexcept {
 
 std::coroutine_handle<> join::earlier_child_ended() noexcept {
   worker& here = worker::here();
-  const auto unforked = here.unfork(*this);
-  if (unforked != fork_lane::pop_if_result::popped) [[unlikely]]
-    return earlier_child_ended_slowly(here, unforked);
-  return run_next(here);
+  if (take_rest_back(here)) [[likely]]
+    return run_next(here);
+  return strand_ended();
 }
 
-std::coroutine_handle<> join::earlier_child_ended_slowly(
-    worker& here, fork_lane::pop_if_result unforked) noexcept {
-  if (unforked == fork_lane::pop_if_result::marked && here.settle_unfork()) return run_next(here);
-  // This strand is over. Unless it was the last one, the join may be gone after the subtraction.
+/// Unless this strand was the last one, the join may be gone after the subtraction.
+std::coroutine_handle<> join::strand_ended() noexcept {
   const continuation parent = parent_;
   if (missing_.fetch_sub(1, std::memory_order_acq_rel) != 1) return std::noop_coroutine();
   return go_on(parent);
@@ -53,8 +50,7 @@ void join::note_failure(failure_word& failure) noexcept {
 
 void join::run_taken(job& self, worker& here) noexcept {
   auto& taken = static_cast<join&>(self);
-  ++taken.takings_;
-  here.set_context(taken.context_);
+  taken.begin_strand(here);
   taken.run_next(here).resume();
 }
 

@@ -37,7 +37,7 @@ continuation stoppable_scope::begin(std::coroutine_handle<> awaiting) {
 
 /// No lock is held here: destroying the callback waits for it if it runs on another thread. The
 /// callback notifies the members and does no more, unless it has users' stop callbacks to call.
-std::coroutine_handle<> stoppable_scope::go_on(nested_scope& self) noexcept {
+std::coroutine_handle<> stoppable_scope::go_on(end_hook& self, const failure_word&) noexcept {
   auto& ended = static_cast<stoppable_scope&>(self);
   ended.callback_.reset();
   return ended.awaiter();

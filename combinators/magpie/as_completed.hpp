@@ -125,14 +125,12 @@ template <detail::handle_range Handles>
 /// as_completed() of lazy tasks or other awaitables, in a container that is moved in or in a view.
 /// This call spawns them all, on the runtime of the calling task, and the stream gives their
 /// handles. Throws what spawn_many() throws.
-template <class Range, class Rep, class Period>
-  requires detail::lazy_range<Range> || detail::awaitable_range<Range>
+template <detail::startable_range Range, class Rep, class Period>
 [[nodiscard]] auto as_completed(Range&& tasks, std::chrono::duration<Rep, Period> limit) {
   return as_completed(spawn_many(detail::collect(detail::as_tasks(std::forward<Range>(tasks)))),
                       limit);
 }
-template <class Range>
-  requires detail::lazy_range<Range> || detail::awaitable_range<Range>
+template <detail::startable_range Range>
 [[nodiscard]] auto as_completed(Range&& tasks) {
   return as_completed(spawn_many(detail::collect(detail::as_tasks(std::forward<Range>(tasks)))));
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <magpie/detail/contest.hpp>
+#include <magpie/detail/contest_awaiter.hpp>
 #include <magpie/detail/task_ranges.hpp>
 #include <magpie/exception_group.hpp>
 #include <utility>
@@ -16,22 +17,20 @@ namespace magpie {
 /// - A contender that fails drops out, and the others go on. When all have failed, throws an
 ///   exception_group of all errors in the order in which they came. `cancelled` is among them if a
 ///   contender ended by it without a request. When one has succeeded, the errors are dropped.
-/// - Costs what race() costs, and a few bytes for each error.
+/// - Costs what race() costs.
 ///
 /// In asyncio: no counterpart; in JavaScript `Promise.any`, which does not cancel the losers.
 template <detail::child... Contenders>
 [[nodiscard]] auto first_success(Contenders... contenders)
   requires(sizeof...(Contenders) != 0)
 {
-  return detail::run_contest_of(detail::decided_by::value, std::move(contenders)...);
+  return detail::hold_contest<detail::decided_by::value>(std::move(contenders)...);
 }
 
-/// first_success() of a range, as with race(). Throws invalid_state when it is empty.
+/// first_success() of a range, as with race().
 template <detail::child_range Contenders>
 [[nodiscard]] auto first_success(Contenders&& contenders) {
-  return detail::run_contest_of(
-      detail::decided_by::value,
-      detail::collect(detail::as_tasks(std::forward<Contenders>(contenders))));
+  return detail::hold_contest_of<detail::decided_by::value>(std::forward<Contenders>(contenders));
 }
 
 }  // namespace magpie

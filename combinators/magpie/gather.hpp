@@ -29,7 +29,8 @@ template <failures Are, class T>
     std::coroutine_handle<> ended) {
   auto& child = std::coroutine_handle<promise<T>>::from_address(ended.address()).promise();
   if constexpr (Are == failures::returned) {
-    if (std::exception_ptr failure = child.take_failure()) return outcome<T>(std::move(failure));
+    if (child.has_failure()) [[unlikely]]
+      return outcome<T>(child.take_failure());
     if constexpr (std::is_void_v<T>) {
       return outcome<T>(std::in_place);
     } else {
@@ -41,6 +42,17 @@ template <failures Are, class T>
     return child.take_result();
   }
 }
+
+/// Stands for what take_gathered() gives until an element of the results is made of it. So the
+/// element is made in place, and nothing is moved once more.
+template <failures Are, class T>
+struct gathered {
+  std::coroutine_handle<> ended;
+
+  operator typename collected_result<Are, T>::in_tuple() const {
+    return take_gathered<Are, T>(ended);
+  }
+};
 
 inline worker& gathering_worker(bool all_valid) {
   worker& here = this_worker("gather() to be awaited in a task on a runtime");
@@ -123,7 +135,7 @@ class gather_awaiter {
   auto take(std::index_sequence<Indices...>) {
     // Braces, so that the results are taken in order.
     return std::tuple<typename collected_result<Are, Ts>::in_tuple...>{
-        take_gathered<Are, Ts>(frame(Indices))...};
+        gathered<Are, Ts>{frame(Indices)}...};
   }
 
   std::array<std::uintptr_t, sizeof...(Ts)> frames_;
@@ -170,7 +182,7 @@ class gather_range_awaiter {
       std::vector<element> results;
       results.reserve(tree_.size());
       for (std::size_t i = 0; i < tree_.size(); ++i) {
-        results.push_back(take_gathered<Are, T>(tree_.frame(i)));
+        results.emplace_back(gathered<Are, T>{tree_.frame(i)});
       }
       return results;
     }
@@ -255,26 +267,18 @@ template <class T>
 }
 
 /// gather() of any other container of tasks that is moved in, or of a view of tasks, which may make
-/// them one by one. This call walks the range and keeps the tasks in a vector. What the range
-/// throws is thrown by this call; the tasks made so far are destroyed, and none has started.
-template <detail::lazy_range Tasks>
-[[nodiscard]] auto gather(Tasks&& tasks) {
-  return gather(detail::collect(std::forward<Tasks>(tasks)));
+/// them one by one; or of sleeps, acquisitions or other awaitables of one type, each of which is
+/// awaited in a child of its own and allocates a coroutine frame. This call walks the range and
+/// keeps the tasks in a vector. What the range throws is thrown by this call; the tasks made so far
+/// are destroyed, and none has started.
+template <detail::startable_range Children>
+[[nodiscard]] auto gather(Children&& children) {
+  return gather(detail::collect(detail::as_tasks(std::forward<Children>(children))));
 }
-template <detail::lazy_range Tasks>
-[[nodiscard]] auto gather(return_exceptions_t, Tasks&& tasks) {
-  return gather(return_exceptions, detail::collect(std::forward<Tasks>(tasks)));
-}
-
-/// The same of a range of sleeps, acquisitions or other awaitables of one type. Each is awaited in
-/// a child of its own, which allocates a coroutine frame.
-template <detail::awaitable_range Awaitables>
-[[nodiscard]] auto gather(Awaitables&& awaitables) {
-  return gather(detail::as_tasks(std::forward<Awaitables>(awaitables)));
-}
-template <detail::awaitable_range Awaitables>
-[[nodiscard]] auto gather(return_exceptions_t, Awaitables&& awaitables) {
-  return gather(return_exceptions, detail::as_tasks(std::forward<Awaitables>(awaitables)));
+template <detail::startable_range Children>
+[[nodiscard]] auto gather(return_exceptions_t, Children&& children) {
+  return gather(return_exceptions,
+                detail::collect(detail::as_tasks(std::forward<Children>(children))));
 }
 
 }  // namespace magpie

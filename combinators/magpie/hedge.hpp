@@ -1,15 +1,17 @@
 #pragma once
 
-#include <atomic>
-#include <chrono>
 #include <cstddef>
+#include <exception>
 #include <functional>
 #include <magpie/clock.hpp>
-#include <magpie/detail/contest.hpp>
+#include <magpie/detail/as_task.hpp>
+#include <magpie/detail/error_list.hpp>
+#include <magpie/errors.hpp>
 #include <magpie/exception_group.hpp>
-#include <magpie/gather.hpp>
-#include <magpie/sleep.hpp>
+#include <magpie/first_success.hpp>
+#include <magpie/semaphore.hpp>
 #include <magpie/task.hpp>
+#include <magpie/timeout.hpp>
 #include <type_traits>
 #include <utility>
 
@@ -35,69 +37,65 @@ struct made_by<Make> {
 template <class Make>
 using hedge_result = awaited_result<typename made_by<Make>::type>;
 
-/// The contenders of a hedge. Each is made when it starts.
+/// The attempts of a hedge.
 template <class Make>
-class hedge_starts {
+class hedged {
  public:
   using result = hedge_result<Make>;
 
-  hedge_starts(Make make, hedge_options options)
+  hedged(Make make, hedge_options options)
       : make_(std::move(make)), delay_(saturated(options.delay)), most_(options.attempts) {}
-  hedge_starts(hedge_starts&& other) noexcept(std::is_nothrow_move_constructible_v<Make>)
-      : make_(std::move(other.make_)), delay_(other.delay_), most_(other.most_) {}
 
-  task<> operator()(contest<result>& among) {
-    if (most_ == 0) throw_invalid_state("a hedge of one start at least");
-    return start_one(among);
+  /// Gives the first value.
+  task<result> run() {
+    if (most_ == 0) throw_invalid_state("a hedge of one attempt at least");
+    try {
+      co_return co_await run_from(0);
+    } catch (const exception_group&) {
+      throw exception_group(errors_.take());
+    }
   }
 
  private:
-  /// Starts a contender now, and another one after the delay.
-  task<> start_one(contest<result>& among) {
-    co_await gather(run_in_turn(among), start_later(among));
-  }
-
-  /// Runs a contender. When it fails, the next one takes its place at once.
-  task<> run_in_turn(contest<result>& among) {
-    do {
-      last_start_.store(now().time_since_epoch().count(), std::memory_order_relaxed);
-      const std::size_t index = started_.fetch_add(1, std::memory_order_relaxed);
-      if (index >= most_) break;
-      co_await contend(among, made(index), as_given());
-    } while (among.wants_more());
-  }
-
-  /// Starts another contender when none has been started for as long as the delay.
-  task<> start_later(contest<result>& among) {
-    while (started_.load(std::memory_order_relaxed) < most_ && among.wants_more()) {
-      const time_point due =
-          deadline_after(delay_, time_point(duration(last_start_.load(std::memory_order_relaxed))));
-      if (now() >= due) {
-        co_await start_one(among);
-        break;
-      }
-      co_await sleep_until(due);
-    }
-  }
-
-  /// Calls make(), in a coroutine, so that what it throws is its contender's failure.
-  task<result> made(std::size_t index) {
-    if constexpr (std::is_invocable_v<const Make&, std::size_t>) {
-      co_return co_await std::invoke(std::as_const(make_), index);
+  /// Runs an attempt and, when it is due, the next one with all that follow.
+  task<result> run_from(std::size_t index) {
+    if (index + 1 == most_) {
+      co_return co_await first_success(attempt(index));
     } else {
-      co_return co_await std::invoke(std::as_const(make_));
+      co_return co_await first_success(attempt(index), run_later(index + 1, now()));
     }
+  }
+
+  task<result> attempt(std::size_t index) {
+    try {
+      if constexpr (std::is_invocable_v<const Make&, std::size_t>) {
+        co_return co_await std::invoke(make_, index);
+      } else {
+        co_return co_await std::invoke(make_);
+      }
+    } catch (...) {
+      errors_.add(std::current_exception());
+      failed_.release();
+      throw;
+    }
+  }
+
+  /// An attempt is due when another one has failed, or the delay has passed since the last start.
+  task<result> run_later(std::size_t index, time_point last_start) {
+    try {
+      const duration left = deadline_after(delay_, last_start) - now();
+      permit failure = co_await wait_for(failed_.acquire(), left);
+      failure.detach();
+    } catch (const timeout_error&) {
+    }
+    co_return co_await run_from(index);
   }
 
   const Make make_;
   const duration delay_;
   const std::size_t most_;
-  // How many contenders have been started, or more, and when the last one was. Whoever starts a
-  // contender moves both. No other data is read through them, so they are relaxed. An index that is
-  // too large starts nothing. A reader that sees the time just before it changes starts a contender
-  // early, as it was entitled to a moment before.
-  std::atomic<std::size_t> started_{0};
-  std::atomic<duration::rep> last_start_{0};
+  semaphore failed_{0};  // a permit for each attempt that has failed and was not replaced
+  error_list errors_;
 };
 
 }  // namespace detail
@@ -118,17 +116,18 @@ class hedge_starts {
 /// - A cancel request to the awaiting task cancels all attempts, and no more are started. When they
 ///   have ended, `cancelled` is thrown, even if one has won by then.
 /// - `make(index)`, or `make()`, returns a lazy task or another awaitable; `index` counts from 0.
-/// It is called as const
-///   and may be called by several workers at once. What it throws is that attempt's error. `make`
-///   is kept as long as the hedge runs.
-/// - Costs two frames, and five small ones for each attempt besides its own.
+/// It
+///   is called as const and may be called by several workers at once. What it throws is that
+///   attempt's error. `make` is kept as long as the hedge runs.
+/// - Costs two frames, and four small ones for each attempt besides its own. An attempt that is
+/// late
+///   costs an exception, too.
 ///
 /// In asyncio: no counterpart; `loop.create_connection` does it inside, as `happy_eyeballs_delay`.
 template <class Make>
 [[nodiscard]] task<detail::hedge_result<Make>> hedge(hedge_options options, Make make) {
-  return detail::run_contest<detail::hedge_result<Make>>(
-      detail::decided_by::value, options.attempts,
-      detail::hedge_starts<Make>(std::move(make), options));
+  detail::hedged<Make> attempts(std::move(make), options);
+  co_return co_await attempts.run();
 }
 
 }  // namespace magpie

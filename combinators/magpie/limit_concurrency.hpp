@@ -7,7 +7,7 @@
 
 namespace magpie {
 
-/// Runs all tasks of a range, never more than `n` at once.
+/// Runs all tasks of a range, or whatever else can be awaited, never more than `n` at once.
 ///
 ///     const auto pages = co_await magpie::limit_concurrency(10, std::move(fetches));
 ///
@@ -26,23 +26,19 @@ namespace magpie {
 ///   limit of 0.
 /// - A cancel request to the awaiting task is delivered to the children that run, and no others
 ///   start. When all have ended, `cancelled` is thrown.
-/// - The range is a vector that is moved in, or any other input range of tasks. One that makes its
-///   tasks on the way (a transform view, a generator) makes each when its turn has come. The range
-///   is walked by one worker at a time.
+/// - The range is a container that is moved in, or a view, of tasks or other awaitables but
+/// handles.
+///   One that makes its tasks on the way (a transform view, a generator) makes each when its turn
+///   has come. The range is walked by one worker at a time.
 /// - Costs min(n, size) frames (n where the range does not know its size), the children's frames, a
 ///   place for each result, and the vector; a lock for each child.
 ///
 /// In asyncio: `gather` of coroutines that begin with `async with semaphore`. There all of them
 /// exist from the beginning, and go on after a failure.
-template <detail::lazy_range Tasks>
-[[nodiscard]] auto limit_concurrency(std::size_t n, Tasks&& tasks) {
-  using source = detail::task_source<std::views::all_t<Tasks>>;
-  return detail::run_limited<source>(n, std::views::all(std::forward<Tasks>(tasks)));
-}
-/// The same of sleeps, acquisitions or other awaitables.
-template <detail::awaitable_range Awaitables>
-[[nodiscard]] auto limit_concurrency(std::size_t n, Awaitables&& awaitables) {
-  return limit_concurrency(n, detail::as_tasks(std::forward<Awaitables>(awaitables)));
+template <detail::startable_range Range>
+[[nodiscard]] auto limit_concurrency(std::size_t n, Range&& range) {
+  auto tasks = std::views::all(detail::as_tasks(std::forward<Range>(range)));
+  return detail::run_limited<detail::task_source<decltype(tasks)>>(n, std::move(tasks));
 }
 
 /// limit_concurrency() of what `f(item)` returns, a task or another awaitable. Each is made when

@@ -91,7 +91,8 @@ template <class Tasks>
 
 }  // namespace detail
 
-/// Starts the tasks of a range one after the other, no more often than `allowed` says.
+/// Starts the tasks of a range, or whatever else can be awaited, one after the other, no more often
+/// than `allowed` says.
 ///
 ///     const auto pages = co_await magpie::limit_rate(magpie::rate{10, 1s}, std::move(fetches));
 ///
@@ -115,20 +116,15 @@ template <class Tasks>
 ///   next start.
 ///
 /// In asyncio: no call; a loop that creates a task and sleeps.
-template <detail::lazy_range Tasks>
-[[nodiscard]] auto limit_rate(rate allowed, Tasks&& tasks) {
-  using view = std::views::all_t<Tasks>;
+template <detail::startable_range Range>
+[[nodiscard]] auto limit_rate(rate allowed, Range&& range) {
+  auto tasks = std::views::all(detail::as_tasks(std::forward<Range>(range)));
+  using view = decltype(tasks);
   if constexpr (std::ranges::sized_range<view>) {
-    return detail::run_at_rate<detail::task_source<view>>(
-        allowed, std::views::all(std::forward<Tasks>(tasks)));
+    return detail::run_at_rate<detail::task_source<view>>(allowed, std::move(tasks));
   } else {
-    return detail::run_all_at_rate(allowed, std::views::all(std::forward<Tasks>(tasks)));
+    return detail::run_all_at_rate(allowed, std::move(tasks));
   }
-}
-/// The same of sleeps, acquisitions or other awaitables.
-template <detail::awaitable_range Awaitables>
-[[nodiscard]] auto limit_rate(rate allowed, Awaitables&& awaitables) {
-  return limit_rate(allowed, detail::as_tasks(std::forward<Awaitables>(awaitables)));
 }
 
 }  // namespace magpie

@@ -7,6 +7,7 @@
 #include <magpie/detail/result_slot.hpp>
 #include <magpie/errors.hpp>
 #include <memory>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -60,14 +61,13 @@ class [[nodiscard]] outcome {
   template <class... Arguments>
     requires std::constructible_from<stored, Arguments...>
   explicit outcome(std::in_place_t, Arguments&&... arguments)
-      : what_(std::in_place_index<0>, std::forward<Arguments>(arguments)...) {}
+      : value_(std::in_place, std::forward<Arguments>(arguments)...) {}
 
   /// Holds an error, or a cancellation if the exception is `cancelled`. `error` must not be null.
   explicit outcome(std::exception_ptr error) noexcept
-      : what_(std::in_place_index<1>, std::move(error)),
-        is_cancelled_(detail::is_cancellation(std::get<1>(what_))) {}
+      : error_(std::move(error)), is_cancelled_(detail::is_cancellation(error_)) {}
 
-  [[nodiscard]] bool has_value() const noexcept { return what_.index() == 0; }
+  [[nodiscard]] bool has_value() const noexcept { return value_.has_value(); }
   [[nodiscard]] explicit operator bool() const noexcept { return has_value(); }
 
   /// Whether the task ended by `cancelled`.
@@ -82,16 +82,14 @@ class [[nodiscard]] outcome {
   T value() && {
     require_value();
     if constexpr (std::is_reference_v<T>) {
-      return std::get<0>(what_).get();
+      return value_->get();
     } else if constexpr (!std::is_void_v<T>) {
-      return std::get<0>(std::move(what_));
+      return *std::move(value_);
     }
   }
 
   /// Returns the exception, `cancelled` or another; null for a value.
-  [[nodiscard]] std::exception_ptr error() const noexcept {
-    return has_value() ? nullptr : std::get<1>(what_);
-  }
+  [[nodiscard]] std::exception_ptr error() const noexcept { return error_; }
 
   /// Whether there is a value and it equals `expected`.
   template <class U>
@@ -121,17 +119,19 @@ class [[nodiscard]] outcome {
   static decltype(auto) get(Self& self) {
     self.require_value();
     if constexpr (std::is_reference_v<T>) {
-      return std::get<0>(self.what_).get();
+      return self.value_->get();
     } else if constexpr (!std::is_void_v<T>) {
-      return (std::get<0>(self.what_));
+      return (*self.value_);
     }
   }
 
   void require_value() const {
-    if (!has_value()) std::rethrow_exception(std::get<1>(what_));
+    if (!has_value()) [[unlikely]]
+      std::rethrow_exception(error_);
   }
 
-  std::variant<stored, std::exception_ptr> what_;
+  std::optional<stored> value_;
+  std::exception_ptr error_;  // null if there is a value
   bool is_cancelled_ = false;
 };
 

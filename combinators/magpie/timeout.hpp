@@ -65,7 +65,8 @@ class timeout_scope : protected detail::region, private detail::timer {
 
  private:
   [[nodiscard]] time_point now() noexcept;
-  [[nodiscard]] static std::coroutine_handle<> go_on(detail::nested_scope& self) noexcept;
+  [[nodiscard]] static std::coroutine_handle<> go_on(detail::end_hook& self,
+                                                     const detail::failure_word&) noexcept;
   [[nodiscard]] static detail::job* expire(detail::timer& self) noexcept;
 
   /// Disarms the timer, which then does not hold the scope any more. Returns false if the timer is

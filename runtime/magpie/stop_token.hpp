@@ -112,7 +112,7 @@ class stoppable_scope : protected abort_scope {
     void operator()() const noexcept { scope->abort(); }
   };
 
-  [[nodiscard]] static std::coroutine_handle<> go_on(nested_scope& self) noexcept;
+  [[nodiscard]] static std::coroutine_handle<> go_on(end_hook& self, const failure_word&) noexcept;
 
   std::stop_token token_;
   std::optional<std::stop_callback<stop>> callback_;  // while the body runs

@@ -35,6 +35,12 @@ class promise_base {
   static void* operator new(std::size_t size) { return allocate_frame(size); }
   static void operator delete(void* frame, std::size_t size) noexcept { free_frame(frame, size); }
 
+  /// Returns the promise of a task's coroutine. Every coroutine that awaits in a task is one,
+  /// because task_coroutine takes no other.
+  [[nodiscard]] static promise_base& of(std::coroutine_handle<> frame) noexcept {
+    return std::coroutine_handle<promise_base>::from_address(frame.address()).promise();
+  }
+
   promise_base() noexcept = default;
   promise_base(const promise_base&) = delete;
   promise_base& operator=(const promise_base&) = delete;
@@ -74,6 +80,8 @@ class promise_base {
     if (!failure_.is_empty()) [[unlikely]]
       rethrow_failure_slowly();
   }
+  /// Returns true if the coroutine ended by an exception. Only after the end.
+  [[nodiscard]] bool has_failure() const noexcept { return failure_.has_failure(); }
   /// Returns the failure without throwing it; null after a success.
   [[nodiscard]] std::exception_ptr take_failure() noexcept { return failure_.take_failure(); }
 

@@ -48,6 +48,10 @@ def join(name, *texts, file="runtime/join.cpp"):
     return Mutant("join_model", file, name, tuple(zip(texts[::2], texts[1::2], strict=True)))
 
 
+def contest(name, *texts, file="runtime/contest.cpp"):
+    return Mutant("contest_model", file, name, tuple(zip(texts[::2], texts[1::2], strict=True)))
+
+
 def cancel(name, *texts, file="runtime/leaf_wait.cpp"):
     return Mutant("cancel_model", file, name, tuple(zip(texts[::2], texts[1::2], strict=True)))
 
@@ -693,12 +697,13 @@ MUTANTS = [
          "missing_.fetch_add(takings, std::memory_order_acq_rel)",
          "missing_.fetch_add(takings, std::memory_order_release)"),
     join("join: a taking is not counted",
-         "  ++taken.takings_;\n",
-         ""),
-    join("join: a taking is counted after the rest was offered again",
-         "  ++taken.takings_;\n",
+         "    ++takings_;\n",
          "",
+         file="runtime/magpie/detail/join.hpp"),
+    join("join: a taking is counted after the rest was offered again",
+         "  taken.begin_strand(here);\n"
          "  taken.run_next(here).resume();\n",
+         "  here.set_context(taken.context_);\n"
          "  const std::coroutine_handle<> child = taken.run_next(here);\n"
          "  ++taken.takings_;\n"
          "  child.resume();\n"),
@@ -726,15 +731,19 @@ MUTANTS = [
          "takings_ == 0",
          file="runtime/magpie/detail/join.hpp"),
     join("join: a child that does not find the rest goes on with it",
-         "  if (unforked != fork_lane::pop_if_result::popped) [[unlikely]]\n"
-         "    return earlier_child_ended_slowly(here, unforked);\n",
-         "  static_cast<void>(unforked);\n"),
+         "  if (take_rest_back(here)) [[likely]]\n"
+         "    return run_next(here);\n"
+         "  return strand_ended();\n",
+         "  static_cast<void>(take_rest_back(here));\n"
+         "  return run_next(here);\n"),
     join("join: a marked unfork is taken for the rest",
          "unforked == fork_lane::pop_if_result::marked && here.settle_unfork()",
-         "unforked == fork_lane::pop_if_result::marked"),
+         "unforked == fork_lane::pop_if_result::marked",
+         file="runtime/magpie/detail/join.hpp"),
     join("join: a marked unfork is taken for none",
          "unforked == fork_lane::pop_if_result::marked && here.settle_unfork()",
-         "unforked == fork_lane::pop_if_result::popped"),
+         "unforked == fork_lane::pop_if_result::popped",
+         file="runtime/magpie/detail/join.hpp"),
     join("join: the rest is forgotten when there is no room for it",
          "if (!here.settle_fork(*this, forked)) here.make_ready(*this);",
          "static_cast<void>(here.settle_fork(*this, forked));"),
@@ -752,10 +761,8 @@ MUTANTS = [
          "      static_cast<void>(forked);\n",
          file="runtime/magpie/detail/join.hpp"),
     join("join: the next child is read after the rest was offered",
-         "    const std::uintptr_t child = children_[next_];\n"
          "    if (++next_ != count_) {\n"
          "      const auto forked = here.fork(*this);\n",
-         "    std::uintptr_t child = children_[next_];\n"
          "    if (++next_ != count_) {\n"
          "      const auto forked = here.fork(*this);\n"
          "      child = children_[next_ - 1];\n",
@@ -785,8 +792,9 @@ MUTANTS = [
          "index == count_ ? continuation::child::last",
          file="runtime/magpie/detail/join.hpp"),
     join("join: a thief runs in no context",
-         "  here.set_context(taken.context_);\n",
-         ""),
+         "    here.set_context(context_);\n",
+         "",
+         file="runtime/magpie/detail/join.hpp"),
     join("join: a strand that is over touches the join",
          "std::memory_order_acq_rel) != 1) return std::noop_coroutine();",
          "std::memory_order_acq_rel) != 1) {\n"
@@ -796,6 +804,40 @@ MUTANTS = [
          "    return std::noop_coroutine();\n  }\n",
          "    static_cast<void>(missing_.load(std::memory_order_relaxed));\n"
          "    return std::noop_coroutine();\n  }\n"),
+    contest("contest: a contender begins too late",
+            "  if (scope_.is_aborted()) {\n",
+            "  if (contenders_.empty()) {\n"),
+    contest("contest: one that always begins does not",
+            "has_next() && contenders_[next()].begins_ == contender::beginning::in_time",
+            "has_next()"),
+    contest("contest: a strand that drops the rest is one of many",
+            "  if (!has_next()) return last_child_ended();\n",
+            "  if (!has_next()) return strand_ended();\n"),
+    contest("contest: the last contender's strand looks for a rest",
+            "  if (!then.is_earlier_child()) return among.last_child_ended();\n",
+            ""),
+    contest("contest: a strand without the rest goes on with it",
+            "  return among.take_rest_back(here) ? among.run_next_in_time(here) : among.strand_ended();\n",
+            "  static_cast<void>(among.take_rest_back(here));\n"
+            "  return among.run_next_in_time(here);\n"),
+    contest("contest: a taking is not counted",
+            "  taken.begin_strand(here);\n",
+            ""),
+    contest("contest: the last one wins",
+            "winner_.compare_exchange_strong(nobody, &ended, std::memory_order_relaxed)",
+            "winner_.exchange(&ended, std::memory_order_relaxed) == nobody"),
+    contest("contest: the winner ends nothing",
+            "  if (has_won && !scope_.was_asked_from_outside()) scope_.abort();\n",
+            "  static_cast<void>(has_won);\n"),
+    contest("contest: a failure decides where a value does",
+            "has_failed && decided_by_ == decided_by::value",
+            "has_failed && decided_by_ == decided_by::end"),
+    contest("contest: a failure replaces those before",
+            "    while (!failed_.compare_exchange_weak(ended.failed_before_, &ended, "
+            "std::memory_order_relaxed,\n"
+            "                                          std::memory_order_relaxed)) {\n"
+            "    }\n",
+            "    failed_.store(&ended, std::memory_order_relaxed);\n"),
     join("join: the last failure counts",
          "compare_exchange_strong(none, &failure, std::memory_order_relaxed)",
          "store(&failure, std::memory_order_relaxed)",
@@ -1018,7 +1060,7 @@ MUTANTS = [
            "",
            file="runtime/branch.cpp"),
     cancel("cancel: a body that throws does not hand on what it has been told",
-           "    then_.ended_scope().note_told(failure_.told());\n",
+           "    then_.hook().note_told(failure_.told());\n",
            "",
            file="runtime/branch.cpp"),
     cancel("cancel: what a body has been told does not hold outside",
@@ -1535,6 +1577,8 @@ class Bench:
             standins = ["-I", folder, "-iquote", folder]
             if model != "completion_model":
                 standins += ["-I", folder / "state"]
+            if model == "contest_model":
+                standins += ["-I", folder / "contest"]
         self.compile("-include", self.header, *standins, "-iquote", self.models,
                      "-I", tree / "scheduler", "-I", tree / "runtime", "-I", tree / "combinators",
                      "-iquote", tree,

@@ -42,6 +42,10 @@ concept awaitable_range =
     given_range<Range> && other_awaitable<std::ranges::range_value_t<Range>> &&
     !is_handle<std::ranges::range_value_t<Range>>;
 
+/// Of tasks or other awaitables, which a combinator starts.
+template <class Range>
+concept startable_range = lazy_range<Range> || awaitable_range<Range>;
+
 /// A range of handles. They are copied, unless their container is moved in.
 template <class Range>
 concept handle_range =
@@ -54,11 +58,11 @@ concept typed_handle_range =
 
 /// A range of any of these, of which each element gives a result.
 template <class Range>
-concept child_range = lazy_range<Range> || awaitable_range<Range> || typed_handle_range<Range>;
+concept child_range = startable_range<Range> || typed_handle_range<Range>;
 
 template <class Range>
 inline constexpr bool gives_its_elements_away =
-    lazy_range<Range> || awaitable_range<Range> ||
+    startable_range<Range> ||
     (!std::is_lvalue_reference_v<Range> && !std::ranges::view<std::remove_cvref_t<Range>>);
 
 /// Returns the elements of the range in a vector. A vector that is moved in is returned itself.
@@ -91,7 +95,12 @@ using given_element =
                            !std::is_const_v<std::remove_reference_t<Element>>,
                        std::remove_cvref_t<Element>&&, const std::remove_cvref_t<Element>&>;
 
-/// Returns a view of lazy tasks, each of which awaits one element.
+/// Returns a range of lazy tasks as it is. Of others, returns a view of lazy tasks, each of which
+/// awaits one element.
+template <lazy_range Range>
+[[nodiscard]] Range&& as_tasks(Range&& range) noexcept {
+  return std::forward<Range>(range);
+}
 template <child_range Range>
 [[nodiscard]] auto as_tasks(Range&& range) {
   const auto as_one_task = []<class Element>(Element&& each)

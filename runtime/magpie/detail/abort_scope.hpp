@@ -58,8 +58,9 @@ class abort_scope : public nested_scope {
   }
 
  private:
-  [[nodiscard]] static std::coroutine_handle<> go_on_at_once(nested_scope& self) noexcept {
-    return self.awaiter();
+  [[nodiscard]] static std::coroutine_handle<> go_on_at_once(end_hook& self,
+                                                             const failure_word&) noexcept {
+    return self.then().awaiter();
   }
 
   // At the beginning.

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <magpie/clock.hpp>
+#include <magpie/detail/end_hook.hpp>
 #include <magpie/detail/lock_guard.hpp>
 #include <magpie/detail/request_number.hpp>
 #include <magpie/detail/scope_word.hpp>
@@ -198,7 +199,7 @@ class MAGPIE_LOCK cancel_scope {
 };
 
 /// A scope around one awaited coroutine of a task, its *body*. Lives in what awaits the body.
-class nested_scope : public cancel_scope, public scope_member {
+class nested_scope : public cancel_scope, public scope_member, public end_hook {
  public:
   nested_scope() noexcept
       : cancel_scope(scope_word::kind::nested), scope_member(scope_operations) {}
@@ -209,21 +210,15 @@ class nested_scope : public cancel_scope, public scope_member {
   [[nodiscard]] time_point own_deadline() const noexcept MAGPIE_REQUIRES(this) { return deadline_; }
 
   /// What awaits the body.
-  [[nodiscard]] std::coroutine_handle<> awaiter() const noexcept { return awaiter_; }
-
-  /// Called when the body ends, if its branch has been told of a request: the number of the last.
-  void note_told(std::uint64_t number) noexcept { told_ = number; }
-  /// Called when the body has ended. Returns the coroutine to resume on this thread. The maker of
-  /// the scope gives the function, for what else must be over before the awaiter resumes.
-  [[nodiscard]] std::coroutine_handle<> body_ended() noexcept { return when_ended_(*this); }
+  [[nodiscard]] std::coroutine_handle<> awaiter() const noexcept { return then().awaiter(); }
 
  protected:
-  using end_function = std::coroutine_handle<> (*)(nested_scope& self) noexcept;
-
   ~nested_scope() = default;
 
   /// On the awaiting coroutine's worker, before the body is resumed. From then on what runs there
-  /// runs in this scope. Returns last_from_outside() at that moment.
+  /// runs in this scope. The maker of the scope gives the function to call when the body has ended,
+  /// for what else must be over before the awaiter resumes. Returns last_from_outside() at that
+  /// moment.
   [[nodiscard]] std::uint64_t enter(std::coroutine_handle<> awaiting,
                                     end_function when_ended) noexcept;
   /// When the body has ended, on the worker that resumes the awaiter, which is then in the parent
@@ -287,15 +282,12 @@ class nested_scope : public cancel_scope, public scope_member {
 
   cancel_scope* parent_ = nullptr;
   cancel_scope* root_ = nullptr;
-  std::coroutine_handle<> awaiter_;
   time_point deadline_ MAGPIE_GUARDED_BY(this) = time_point::max();
-  end_function when_ended_ = nullptr;
   // The numbers of the last requests: to the task, to a scope around this one, to this one. 0:
   // none. Written under the lock (release), and read by any thread (acquire).
   std::atomic<std::uint64_t> from_task_{0};
   std::atomic<std::uint64_t> from_outer_{0};
   std::atomic<std::uint64_t> own_{0};
-  std::uint64_t told_ = 0;  // see note_told(); 0: the body was told of nothing
   // Set by a coroutine to which they are delivered: the own request; one from further out, without
   // the own one; both at once. The last two are read when the body has ended.
   std::atomic<bool> own_is_delivered_{false};

@@ -5,15 +5,15 @@
 
 namespace magpie::detail {
 
+class end_hook;
 class join;
-class nested_scope;
 class task_state_base;
 
 /// What follows when a coroutine ends. Its awaiter resumes, or a join looks for what is left to do,
-/// or a scope is left, or, after the first coroutine of a spawned task, the task's state ends the
+/// or a hook runs first, or, after the first coroutine of a spawned task, the task's state ends the
 /// task.
 ///
-/// It is one tagged word. Frames, joins, scopes and states are at least 8-byte aligned, which
+/// It is one tagged word. Frames, joins, hooks and states are at least 8-byte aligned, which
 /// leaves three bits for the tag.
 class continuation {
  public:
@@ -24,8 +24,8 @@ class continuation {
       : word_(reinterpret_cast<std::uintptr_t>(awaiter.address())) {}
   explicit continuation(task_state_base& spawned) noexcept
       : word_(reinterpret_cast<std::uintptr_t>(&spawned) | is_spawned) {}
-  explicit continuation(nested_scope& around) noexcept
-      : word_(reinterpret_cast<std::uintptr_t>(&around) | is_body) {}
+  explicit continuation(end_hook& before) noexcept
+      : word_(reinterpret_cast<std::uintptr_t>(&before) | is_hook) {}
   continuation(join& target, child which) noexcept
       : word_(reinterpret_cast<std::uintptr_t>(&target) | static_cast<std::uintptr_t>(which)) {}
 
@@ -48,17 +48,17 @@ class continuation {
     return *reinterpret_cast<task_state_base*>(word_ & ~tag);
   }
 
-  /// For the body of a scope.
-  [[nodiscard]] bool ends_body() const noexcept { return (word_ & tag) == is_body; }
-  [[nodiscard]] nested_scope& ended_scope() const noexcept {
-    return *reinterpret_cast<nested_scope*>(word_ & ~tag);
+  /// Where a hook runs first.
+  [[nodiscard]] bool has_hook() const noexcept { return (word_ & tag) == is_hook; }
+  [[nodiscard]] end_hook& hook() const noexcept {
+    return *reinterpret_cast<end_hook*>(word_ & ~tag);
   }
 
  private:
   static constexpr std::uintptr_t is_spawned = 1;
   static constexpr std::uintptr_t is_child = 2;
   static constexpr std::uintptr_t is_earlier = 4;  // of a child
-  static constexpr std::uintptr_t is_body = 4;     // of no child
+  static constexpr std::uintptr_t is_hook = 4;     // of no child
   static constexpr std::uintptr_t tag = 7;
 
   std::uintptr_t word_ = 0;

@@ -32,7 +32,7 @@ class cancel_scope;
 /// The order (first child first, the rest stealable) is that of R. Blumofe and C. Leiserson,
 /// Scheduling Multithreaded Computations by Work Stealing, 1994. The count without a lock is that
 /// of F. Schmaus et al., Nowa: A Wait-Free Continuation-Stealing Concurrency Platform, IPDPS 2021.
-class join final : public job {
+class join : public job {
  public:
   join() noexcept : job(&run_taken) {}
   join(const std::uintptr_t* children, std::uint32_t count) noexcept
@@ -104,17 +104,51 @@ class join final : public job {
       std::rethrow_exception(failure->take_failure());
   }
 
- private:
-  static constexpr std::uintptr_t is_join = 1;
+ protected:
+  /// A join with another way to run the next child. `run_taken` is what runs a rest that was taken.
+  explicit join(job::function run_taken) noexcept : job(run_taken) {}
 
-  [[nodiscard]] std::coroutine_handle<> run_next(worker& here) noexcept {
-    const std::uintptr_t child = children_[next_];
+  // The steps of a strand. Only the holder of the rest may touch the rest.
+
+  /// Before the start, on the parent's worker.
+  void set_context(worker& here) noexcept { context_ = here.context(); }
+  /// Notes that the rest was taken, by a new strand on this worker.
+  void begin_strand(worker& here) noexcept {
+    ++takings_;
+    here.set_context(context_);
+  }
+  [[nodiscard]] bool has_next() const noexcept { return next_ != count_; }
+  [[nodiscard]] std::uint32_t next() const noexcept { return next_; }
+  void skip_next() noexcept { ++next_; }
+  /// Runs `child`, the next one, and gives the rest away.
+  [[nodiscard]] std::coroutine_handle<> run_as_next(worker& here, std::uintptr_t child) noexcept {
     if (++next_ != count_) {
       const auto forked = here.fork(*this);
       if (forked != fork_lane::push_result::calm) [[unlikely]]
         return run_after_settling(here, forked, child);
     }
     return run(here, child);
+  }
+  /// For a child that ended and was not the last: returns true if the rest is the caller's again.
+  [[nodiscard]] bool take_rest_back(worker& here) noexcept {
+    const auto unforked = here.unfork(*this);
+    return unforked == fork_lane::pop_if_result::popped ||
+           (unforked == fork_lane::pop_if_result::marked && here.settle_unfork());
+  }
+  /// Ends a strand that did not get the rest back. Returns the coroutine to resume.
+  [[nodiscard]] std::coroutine_handle<> strand_ended() noexcept;
+  /// Ends the strand of the last child. Returns the coroutine to resume.
+  [[nodiscard]] std::coroutine_handle<> last_child_ended() noexcept {
+    if (takings_ == 0 && parent_.is_awaiter()) [[likely]]
+      return parent_.awaiter();
+    return last_strand_ended();
+  }
+
+ private:
+  static constexpr std::uintptr_t is_join = 1;
+
+  [[nodiscard]] std::coroutine_handle<> run_next(worker& here) noexcept {
+    return run_as_next(here, children_[next_]);
   }
 
   [[nodiscard, gnu::always_inline]] static std::coroutine_handle<> run(
@@ -126,17 +160,9 @@ class join final : public job {
 
   [[nodiscard]] std::coroutine_handle<> earlier_child_ended() noexcept;
 
-  [[nodiscard]] std::coroutine_handle<> last_child_ended() noexcept {
-    if (takings_ == 0 && parent_.is_awaiter()) [[likely]]
-      return parent_.awaiter();
-    return last_strand_ended();
-  }
-
   [[nodiscard]] std::coroutine_handle<> run_after_settling(worker& here,
                                                            fork_lane::push_result forked,
                                                            std::uintptr_t child) noexcept;
-  [[nodiscard]] std::coroutine_handle<> earlier_child_ended_slowly(
-      worker& here, fork_lane::pop_if_result unforked) noexcept;
   [[nodiscard]] std::coroutine_handle<> last_strand_ended() noexcept;
   [[nodiscard]] static std::coroutine_handle<> go_on(const continuation& parent) noexcept;
   static void run_taken(job& self, worker& here) noexcept;

@@ -2,6 +2,7 @@
 
 #include <coroutine>
 #include <magpie/detail/continuation.hpp>
+#include <magpie/detail/end_hook.hpp>
 #include <magpie/detail/failure_word.hpp>
 #include <magpie/detail/join.hpp>
 
@@ -10,10 +11,6 @@ namespace magpie::detail {
 /// Ends a spawned task: moves its outcome into `state` and destroys its frame, in which `failure`
 /// lies.
 void end_task(task_state_base& state, failure_word& failure) noexcept;
-
-/// Ends the body of `scope`, in whose frame `failure` lies. Returns the coroutine to resume.
-[[nodiscard]] std::coroutine_handle<> end_body(nested_scope& scope,
-                                               const failure_word& failure) noexcept;
 
 /// Continues after the end of a coroutine, in whose frame `failure` lies. Returns the coroutine to
 /// resume on this thread.
@@ -25,7 +22,7 @@ void end_task(task_state_base& state, failure_word& failure) noexcept;
       then.target_join()->note_failure(failure);
     return join::child_ended(then);
   }
-  if (then.ends_body()) return end_body(then.ended_scope(), failure);
+  if (then.has_hook()) return then.hook().ended(failure);
   end_task(then.ended_task(), failure);
   return std::noop_coroutine();
 }
