@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""plot.py [RESULTS] [FOLDER]: draws a result file as forks.png, tasks.png and the same as SVG.
+"""plot.py [RESULTS] [FOLDER]: draws a result file as forks.png, tasks.png, combinators.png and SVG.
 
 Bars are medians, with a line from the least to the greatest; the scale is logarithmic where the
 rivals differ by more than ten times. Needs matplotlib, which Debian has for its own Python only.
@@ -20,6 +20,7 @@ PAGES = {
     "forks": ("fib", "skynet", "nqueens", "matmul", "uts"),
     "tasks": ("spawn_join", "foreign_submit", "round_trip", "yield", "ping_pong", "sleeps",
               "timeouts", "timed_out_crowd", "bytes_per_task", "report", "mixed_load", "idle"),
+    "combinators": ("gather", "wait", "as_completed", "race", "task_group"),
 }
 # What a panel shows of a kernel that has more than one figure, instead of the first alone.
 SHOWN = {

@@ -3,16 +3,13 @@
 #include <utility>
 #include <vector>
 
+#include "support/magpie_numbers.hpp"
 #include "support/numbered_tasks.hpp"
 
 namespace {
 
-magpie::task<std::int64_t> number(std::int64_t value) { co_return value; }
-
 magpie::task<std::int64_t> spawn_and_join(std::int64_t count) {
-  std::vector<magpie::task_handle<std::int64_t>> handles;
-  handles.reserve(static_cast<std::size_t>(count));
-  for (std::int64_t i = 0; i < count; ++i) handles.push_back(magpie::spawn(number(i)));
+  std::vector<magpie::task_handle<std::int64_t>> handles = bench::spawn_numbers(count);
   std::int64_t sum = 0;
   for (magpie::task_handle<std::int64_t>& handle : handles) {
     const std::int64_t value = co_await std::move(handle);
