@@ -114,7 +114,8 @@ class blocks_of : public testing::Test {
       co_await magpie::sleep_for(1h);
       const std::size_t after = taken();
       handle.cancel();
-      co_await magpie::wait(std::vector{handle});
+      const std::vector all(1, handle);
+      co_await magpie::wait(all);
       co_return after - before;
     };
     const auto nothing = [] { return magpie::sleep_for(1000h); };

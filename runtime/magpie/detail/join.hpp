@@ -105,8 +105,8 @@ class join : public job {
   }
 
  protected:
-  /// A join with another way to run the next child. `run_taken` is what runs a rest that was taken.
-  explicit join(job::function run_taken) noexcept : job(run_taken) {}
+  /// A join with another way to run the next child. `run_rest` runs a rest that was taken.
+  explicit join(job::function run_rest) noexcept : job(run_rest) {}
 
   // The steps of a strand. Only the holder of the rest may touch the rest.
 
