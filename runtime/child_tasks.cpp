@@ -1,5 +1,7 @@
 #include <magpie/detail/child_tasks.hpp>
 
+#include <atomic>
+#include <cstdint>
 #include <cstdio>
 #include <magpie/detail/cancel_round.hpp>
 #include <magpie/detail/check.hpp>
@@ -13,22 +15,76 @@
 
 namespace magpie::detail {
 
-/// The waiter of one child. It holds a visit, which keeps the task's state but is no handle: a
-/// holder of the only handle can take the result.
+/// The waiter of one child.
 struct child_tasks::member final : waiter {
-  member(child_tasks& around, task_state_base& child) noexcept
-      : waiter(&child_ended), group(around), task(&child) {}
+  member(block& in, task_state_base& child) noexcept
+      : waiter(&child_ended), around(in), word(reinterpret_cast<std::uintptr_t>(&child)) {}
 
-  static void* operator new(std::size_t size) { return allocate_frame(size); }
-  static void operator delete(void* block, std::size_t size) noexcept { free_frame(block, size); }
+  static constexpr std::uintptr_t none = 0;
+  static constexpr std::uintptr_t being_told = 1;
+
+  [[nodiscard]] static task_state_base* task_in(std::uintptr_t word) noexcept {
+    return reinterpret_cast<task_state_base*>(word & ~being_told);
+  }
+
+  block& around;
+  // The address of the task, whose state the member visits, with the mark being_told while abort()
+  // uses it; then none. See child_tasks. All moves acquire and release.
+  std::atomic<std::uintptr_t> word;
+  std::exception_ptr failure;
+  member* failed_before = nullptr;  // guarded by the group's lock
+};
+
+/// A few members in one piece of memory.
+struct child_tasks::block {
+  static constexpr unsigned most = 15;  // so that a block is nearly 1 KiB
+
+  [[nodiscard]] static block& make(child_tasks& group, unsigned size) {
+    return *::new (allocate_frame(bytes(size))) block(group, size);
+  }
+  static void dispose(block* disposed) noexcept {
+    if (disposed == nullptr) return;
+    for (unsigned i = 0; i < disposed->used; ++i) disposed->members()[i].~member();
+    free_frame(disposed, bytes(disposed->size));
+  }
+
+  [[nodiscard]] member* members() noexcept { return reinterpret_cast<member*>(this + 1); }
+
+  /// Holds a block of the list, unless all its members have ended.
+  [[nodiscard]] bool try_hold() noexcept {
+    unsigned count = uses.load(std::memory_order_relaxed);
+    while (count != 0) {
+      if (uses.compare_exchange_weak(count, count + 1, std::memory_order_relaxed,
+                                     std::memory_order_relaxed)) {
+        return true;
+      }
+    }
+    return false;
+  }
+  /// Returns true if that was the last use.
+  [[nodiscard]] bool end_uses(unsigned count) noexcept {
+    return uses.fetch_sub(count, std::memory_order_acq_rel) == count;
+  }
 
   child_tasks& group;
-  std::exception_ptr failure;
+  // The members that have not ended, and the threads that hold the block. 0 for good: a thread
+  // takes it out of the list. The subtractions acquire and release, so that thread has all others
+  // behind it.
+  std::atomic<unsigned> uses;
+  const unsigned size;
   // Guarded by the group's lock.
-  task_state_base* task;  // null when the member has let go of it
-  member* next_child = nullptr;
-  member** link = nullptr;  // what points to this member
-  member* next_failed = nullptr;
+  unsigned used;  // how many members there are, once the block is no longer open
+  bool has_failures = false;
+  block* next = nullptr;
+  block** link = nullptr;  // what points to this block
+
+ private:
+  block(child_tasks& of, unsigned capacity) noexcept
+      : group(of), uses(capacity), size(capacity), used(capacity) {}
+
+  [[nodiscard]] static std::size_t bytes(unsigned size) noexcept {
+    return sizeof(block) + size * sizeof(member);
+  }
 };
 
 /// What launch() throws if the stage is not open.
@@ -45,104 +101,123 @@ struct child_tasks::refusal final : invalid_state {
 child_tasks::child_tasks() : core_(current_core()) {}
 
 child_tasks::~child_tasks() {
-  while (failed_ != nullptr) delete std::exchange(failed_, failed_->next_failed);
+  block::dispose(close_open());
+  while (failed_blocks_ != nullptr) {
+    block::dispose(std::exchange(failed_blocks_, failed_blocks_->next));
+  }
 }
 
-void child_tasks::link(member& added, member*& list) noexcept {
-  added.next_child = list;
-  added.link = &list;
-  if (list != nullptr) list->link = &added.next_child;
-  list = &added;
-}
-
-void child_tasks::unlink(member& removed) noexcept {
-  *removed.link = removed.next_child;
-  if (removed.next_child != nullptr) removed.next_child->link = removed.link;
-}
-
-void child_tasks::move_to_told(member& told) noexcept {
-  unlink(told);
-  link(told, told_);
-}
-
-/// abort() can find the child as soon as it is published. The child cannot end before it is
-/// submitted.
 void child_tasks::launch(task_state_base& state, const spawn_options& options) {
-  member* added = nullptr;
+  block* spare = nullptr;
   try {
     state.prepare(core_, options);
-    added = new member(*this, state);
-    static_cast<void>(state.add_waiter(*added));
-    bool is_open = false;
-    {
-      const lock_guard guard(lock_);
-      is_open = stage_ == stage::open;
-      if (is_open) {
-        core_.add_tasks(1);
-        link(*added, children_);
-        is_used_ = true;
-        state.publish(1);  // the member visits it
-      }
+    for (;;) {
+      const launching outcome = try_launch(state, spare);
+      if (outcome == launching::done) break;
+      if (outcome == launching::refused) throw refusal(*this);
+      spare = &block::make(*this, outcome == launching::needs_own_block ? 1 : block::most);
     }
-    if (!is_open) throw refusal(*this);
   } catch (...) {
     state.discard();
-    delete added;
+    block::dispose(spare);
     throw;
   }
+  block::dispose(spare);
   if (core_.is_closing()) [[unlikely]]
     state.cancel_before_start();
   core_.jobs.submit(state);
 }
 
-/// Runs on the worker that ended the task, after the end has been published.
-void child_tasks::child_ended(job& self, worker&) noexcept {
-  auto* const ended = &static_cast<member&>(self);
-  child_tasks& group = ended->group;
-  task_state_base& task = *ended->task;
-  bool has_failed = false;
-  if (task.status() == task_status::finished) {
-    std::exception_ptr failure = task.failure();
-    has_failed = failure && !group.is_refusal(failure);
-    if (has_failed) [[unlikely]] {
-      group.note_failure(*ended, std::move(failure));
-      group.abort();
-      group.forget_task(*ended);
-    }
+/// abort() can find the child as soon as it is published. The child cannot end before it is
+/// submitted.
+child_tasks::launching child_tasks::try_launch(task_state_base& state, block*& spare) {
+  const lock_guard guard(lock_);
+  if (stage_ != stage::open) return launching::refused;
+  if (room_ == 0) {
+    if (spare == nullptr) return was_awaited_ ? launching::needs_own_block : launching::needs_block;
+    open_ = std::exchange(spare, nullptr);
+    room_ = open_->size;
+    next_member_ = open_->members();
+    add(*open_);
   }
-  scheduler& home = group.core_.jobs;
+  core_.add_tasks(1);
+  auto* const added = ::new (next_member_) member(*open_, state);
+  static_cast<void>(state.add_waiter(*added));
+  ++next_member_;
+  --room_;
+  is_used_ = true;
+  state.publish(1);                                   // the member visits it
+  if (was_awaited_) static_cast<void>(close_open());  // the child is still to end in it
+  return launching::done;
+}
+
+void child_tasks::add(block& added) noexcept {
+  added.next = blocks_;
+  added.link = &blocks_;
+  if (blocks_ != nullptr) blocks_->link = &added.next;
+  blocks_ = &added;
+}
+
+child_tasks::block* child_tasks::remove(block& ended) noexcept {
+  *ended.link = ended.next;
+  if (ended.next != nullptr) ended.next->link = ended.link;
+  if (!ended.has_failures) return &ended;
+  ended.next = failed_blocks_;
+  failed_blocks_ = &ended;
+  return nullptr;
+}
+
+child_tasks::block* child_tasks::close_open() noexcept {
+  const unsigned unused = std::exchange(room_, 0);
+  if (unused == 0) return nullptr;
+  open_->used = open_->size - unused;
+  return open_->end_uses(unused) ? remove(*open_) : nullptr;
+}
+
+void child_tasks::release(block& used) noexcept {
+  if (!used.end_uses(1)) return;
+  scheduler& home = core_.jobs;
+  block* ended = nullptr;
   join_awaiter* joining = nullptr;
   {
-    const lock_guard guard(group.lock_);
-    group.unlink(*ended);
-    joining = group.take_finished_join();
+    const lock_guard guard(lock_);
+    ended = remove(used);
+    joining = take_finished_join();
   }
-  if (!has_failed) {
-    delete ended;
-    task.end_visit();
-  }
+  block::dispose(ended);
   if (joining != nullptr) home.wake(*joining);
 }
 
-/// Lets go of the task of a failure before the group can end. So whoever joins the group has the
-/// last reference to the error, unless there are handles. abort() looks at no member that has been
-/// told.
-void child_tasks::forget_task(member& ended) noexcept {
-  task_state_base* task = nullptr;
-  {
-    const lock_guard guard(lock_);
-    move_to_told(ended);
-    task = std::exchange(ended.task, nullptr);
+/// Runs on the worker that ended the task, after the end has been published.
+void child_tasks::child_ended(job& self, worker&) noexcept {
+  auto& ended = static_cast<member&>(self);
+  child_tasks& group = ended.around.group;
+  task_state_base& task = *member::task_in(ended.word.load(std::memory_order_relaxed));
+  if (task.status() == task_status::finished) {
+    std::exception_ptr failure = task.failure();
+    if (failure && !group.is_refusal(failure)) [[unlikely]] {
+      group.note_failure(ended, std::move(failure));
+      group.abort();
+    }
   }
-  task->end_visit();
+  const std::uintptr_t before = ended.word.exchange(member::none, std::memory_order_acq_rel);
+  if ((before & member::being_told) == 0) group.finish(ended, task);
+}
+
+/// Lets go of the task before the group can end. So whoever joins the group has the last reference
+/// to an error of the task, unless there are handles.
+void child_tasks::finish(member& ended, task_state_base& task) noexcept {
+  task.end_visit();
+  release(ended.around);
 }
 
 /// Called before abort(), so that the failures which the abort causes come after this one.
 void child_tasks::note_failure(member& ended, std::exception_ptr error) noexcept {
   ended.failure = std::move(error);
   const lock_guard guard(lock_);
-  ended.next_failed = failed_;
+  ended.failed_before = failed_;
   failed_ = &ended;
+  ended.around.has_failures = true;
 }
 
 child_tasks::join_awaiter* child_tasks::take_finished_join() noexcept {
@@ -152,25 +227,18 @@ child_tasks::join_awaiter* child_tasks::take_finished_join() noexcept {
 }
 
 void child_tasks::abort() noexcept {
+  block* empty = nullptr;
   {
     const lock_guard guard(lock_);
     if (stage_ != stage::open) return;
-    stage_ = stage::aborting;
+    stage_ = stage::aborting;  // from here on nobody adds a member
     is_being_aborted_ = true;
+    empty = close_open();
   }
+  block::dispose(empty);
   body_scope_.abort();
-  for (;;) {
-    task_state_base* next = nullptr;
-    {
-      const lock_guard guard(lock_);
-      if (children_ == nullptr) break;
-      member& told = *children_;
-      move_to_told(told);
-      next = told.task;
-      next->add_visit();
-    }
-    cancel_task(*next, nullptr);
-    next->end_visit();
+  for (block* each = hold_next(nullptr); each != nullptr; each = hold_next(each)) {
+    for (unsigned i = 0; i < each->used; ++i) tell(each->members()[i]);
   }
   scheduler& home = core_.jobs;
   join_awaiter* joining = nullptr;
@@ -182,6 +250,36 @@ void child_tasks::abort() noexcept {
   if (joining != nullptr) home.wake(*joining);
 }
 
+/// A block that cannot be held has no children that run, and is about to leave the list.
+child_tasks::block* child_tasks::hold_next(block* held) noexcept {
+  block* next = nullptr;
+  {
+    const lock_guard guard(lock_);
+    next = held != nullptr ? held->next : blocks_;
+    while (next != nullptr && !next->try_hold()) next = next->next;
+  }
+  if (held != nullptr) release(*held);
+  return next;
+}
+
+/// Cancels a child, unless it has ended.
+void child_tasks::tell(member& child) noexcept {
+  std::uintptr_t word = child.word.load(std::memory_order_relaxed);
+  if (word == member::none) return;
+  const std::uintptr_t marked = word | member::being_told;
+  if (!child.word.compare_exchange_strong(word, marked, std::memory_order_acq_rel,
+                                          std::memory_order_relaxed)) {
+    return;
+  }
+  task_state_base& task = *member::task_in(word);
+  cancel_task(task, nullptr);
+  std::uintptr_t expected = marked;
+  if (!child.word.compare_exchange_strong(expected, word, std::memory_order_acq_rel,
+                                          std::memory_order_acquire)) {
+    finish(child, task);
+  }
+}
+
 void child_tasks::claim_join() {
   const lock_guard guard(lock_);
   if (std::exchange(is_claimed_, true)) {
@@ -189,15 +287,21 @@ void child_tasks::claim_join() {
   }
 }
 
-/// The lock is held for long: nothing comes after this.
+/// The lock is held for long: nothing comes after this. A child that is marked keeps its state.
 void child_tasks::check_joined() noexcept {
   const lock_guard guard(lock_);
   if (!is_used_ || stage_ == stage::finished) return;
   std::fputs("magpie: a task group is destroyed that was not joined. Its children:", stderr);
-  for (const member* list : {children_, told_}) {
-    for (const member* each = list; each != nullptr; each = each->next_child) {
-      if (each->task == nullptr) continue;
-      std::fprintf(stderr, " \"%s\"", each->task->name_for_report().c_str());
+  static_cast<void>(close_open());
+  for (block* each = blocks_; each != nullptr; each = each->next) {
+    for (unsigned i = 0; i < each->used; ++i) {
+      std::atomic<std::uintptr_t>& word = each->members()[i].word;
+      std::uintptr_t seen = word.load(std::memory_order_relaxed);
+      if (seen != member::none &&
+          word.compare_exchange_strong(seen, seen | member::being_told, std::memory_order_acq_rel,
+                                       std::memory_order_relaxed)) {
+        std::fprintf(stderr, " \"%s\"", member::task_in(seen)->name_for_report().c_str());
+      }
     }
   }
   std::fputs("\n", stderr);
@@ -206,7 +310,7 @@ void child_tasks::check_joined() noexcept {
 
 std::vector<std::exception_ptr> child_tasks::take_failures() {
   std::vector<std::exception_ptr> failures;
-  for (member* each = failed_; each != nullptr; each = each->next_failed) {
+  for (member* each = failed_; each != nullptr; each = each->failed_before) {
     failures.push_back(std::move(each->failure));
   }
   return {failures.rbegin(), failures.rend()};
@@ -223,8 +327,11 @@ bool child_tasks::is_refusal(const std::exception_ptr& error) const noexcept {
 }
 
 bool child_tasks::join_awaiter::await_suspend(task_coroutine suspended) noexcept {
-  return suspend(suspended, [this] {
+  block* empty = nullptr;
+  const bool waits = suspend(suspended, [&] {
     const lock_guard guard(children_.lock_);
+    children_.was_awaited_ = true;
+    empty = children_.close_open();
     if (children_.is_empty()) {
       children_.stage_ = stage::finished;
       return false;
@@ -232,6 +339,8 @@ bool child_tasks::join_awaiter::await_suspend(task_coroutine suspended) noexcept
     children_.joining_ = this;
     return true;
   });
+  block::dispose(empty);
+  return waits;
 }
 
 bool child_tasks::join_awaiter::withdraw() noexcept {

@@ -204,8 +204,9 @@ class group_value {
 /// - The awaiting task does not count as cancelled when the group cancels its body: its
 ///   cancelling() stays. After task_group::cancel() nothing is thrown, unless the body was to
 ///   return a value and did not: then `cancelled`.
-/// - Costs two frames of its own and the body's. Each child costs a spawn and a block of 80 bytes,
-///   which is freed when the child ends. Throws std::bad_alloc.
+/// - Costs two frames of its own and the body's. Each child costs a spawn and 64 bytes, which lie
+///   in a block with those of up to 14 others and are freed with the last of them. Throws
+///   std::bad_alloc.
 ///
 /// In asyncio: `async with asyncio.TaskGroup()`. Here the group also gives a result, can be
 /// cancelled, and takes children from any thread.

@@ -16,14 +16,30 @@ namespace magpie::detail {
 /// The children of a task group: spawned tasks that all end before the group does. The group or its
 /// children spawn them. Lives in the group.
 ///
-/// Each child that has not ended has a *member*: a waiter that the task's worker runs after the end
-/// has been published. So a child whose member has been removed is done. The lock guards the lists
-/// of members. A thread holds it for a few instructions. In that time it takes no other lock but
-/// the registry's, runs no user's code, and cancels no task.
+/// Each child has a *member*: a waiter that the task's worker runs after the end has been
+/// published. It visits the task's state, and ends that visit. Its word says so:
+///
+///     task --child_ended()--> none
+///      |  ^                    ^
+///      v  |                    |
+///     task, being told --------+   by child_ended()
+///
+/// Only abort() tells a child. A child that ends meanwhile leaves the visit to abort(). So one of
+/// the two ends the visit, and then counts the member as ended in its block.
+///
+/// Members lie in blocks of a few. A block counts its members that have not ended, those that have
+/// not been launched among them. The thread that brings the count to 0 takes the block out of the
+/// list. So a thread that ends children seldom takes the lock, and touches nothing that a thread
+/// which launches others writes. From the first join on each child has a block of its own, because
+/// nobody would know when the last block gets no more children.
+///
+/// The lock guards the list of blocks and the stage. A thread holds it for a few instructions. In
+/// that time it takes no other lock but the registry's and that of the child's waiters, runs no
+/// user's code, and cancels no task.
 ///
 ///     open --abort()--> aborting
 ///       \                  |
-///        +--> finished <---+   when no member is left and no abort() runs
+///        +--> finished <---+   when no block is left and no abort() runs
 ///
 /// The join moves the stage to finished. If the join waits, the last child or abort() does so for
 /// it.
@@ -34,7 +50,7 @@ class child_tasks {
   child_tasks(const child_tasks&) = delete;
   child_tasks& operator=(const child_tasks&) = delete;
   /// All children must have ended.
-  ~child_tasks();
+  ~child_tasks() MAGPIE_UNCHECKED_LOCKING;
 
   /// Returns the scope of the body. The first failure of a child aborts it.
   [[nodiscard]] abort_scope& body_scope() noexcept { return body_scope_; }
@@ -69,22 +85,35 @@ class child_tasks {
 
  private:
   enum class stage : unsigned char { open, aborting, finished };
+  enum class launching : unsigned char { done, refused, needs_block, needs_own_block };
   struct member;
+  struct block;
   struct refusal;
 
+  /// Launches the child, in `spare` if no block has room. Takes `spare` then.
+  [[nodiscard]] launching try_launch(task_state_base& state, block*& spare);
   static void child_ended(job& self, worker& here) noexcept;
   void note_failure(member& ended, std::exception_ptr error) noexcept;
-  void forget_task(member& ended) noexcept;
+  void tell(member& child) noexcept;
+  void finish(member& ended, task_state_base& task) noexcept;
 
-  void link(member& added, member*& list) noexcept MAGPIE_REQUIRES(lock_);
-  void unlink(member& removed) noexcept MAGPIE_REQUIRES(lock_);
-  void move_to_told(member& told) noexcept MAGPIE_REQUIRES(lock_);
+  /// Ends one use of a block, which may be gone then, and the group with it.
+  void release(block& used) noexcept;
+  /// Returns the first block, or the one behind `held`, and keeps it until it is given back here.
+  [[nodiscard]] block* hold_next(block* held) noexcept;
+  void add(block& added) noexcept MAGPIE_REQUIRES(lock_);
+  /// Takes a block without running children out of the list. Returns it, for the caller to delete
+  /// after the lock; or null, if failures lie in it.
+  [[nodiscard]] block* remove(block& ended) noexcept MAGPIE_REQUIRES(lock_);
+  /// No member is added to the open block any more. Returns what is to be deleted of it, or null.
+  [[nodiscard]] block* close_open() noexcept MAGPIE_REQUIRES(lock_);
+
   /// If the join waits and nothing is left, moves to finished and returns the join, for the caller
   /// to wake. Otherwise returns null; after the caller has released the lock it must touch nothing
   /// here.
   [[nodiscard]] join_awaiter* take_finished_join() noexcept MAGPIE_REQUIRES(lock_);
   [[nodiscard]] bool is_empty() const noexcept MAGPIE_REQUIRES(lock_) {
-    return children_ == nullptr && told_ == nullptr && !is_being_aborted_;
+    return blocks_ == nullptr && !is_being_aborted_;
   }
 
   runtime_core& core_;
@@ -92,12 +121,18 @@ class child_tasks {
 
   spin_lock lock_;
   stage stage_ MAGPIE_GUARDED_BY(lock_) = stage::open;
-  member* children_ MAGPIE_GUARDED_BY(lock_) = nullptr;  // those that abort() has not reached
-  member* told_ MAGPIE_GUARDED_BY(lock_) = nullptr;      // those that abort() has reached
-  member* failed_ MAGPIE_GUARDED_BY(lock_) = nullptr;    // those of failed children; newest first
   bool is_being_aborted_ MAGPIE_GUARDED_BY(lock_) = false;  // abort() runs
   bool is_used_ MAGPIE_GUARDED_BY(lock_) = false;           // there were children
   bool is_claimed_ MAGPIE_GUARDED_BY(lock_) = false;        // the join is
+  bool was_awaited_ MAGPIE_GUARDED_BY(lock_) = false;       // a join has begun
+  // The block to which members are added: for how many more there is room, and where. Valid if
+  // there is room.
+  unsigned room_ MAGPIE_GUARDED_BY(lock_) = 0;
+  block* open_ MAGPIE_GUARDED_BY(lock_) = nullptr;
+  member* next_member_ MAGPIE_GUARDED_BY(lock_) = nullptr;
+  block* blocks_ MAGPIE_GUARDED_BY(lock_) = nullptr;         // in which there are running children
+  block* failed_blocks_ MAGPIE_GUARDED_BY(lock_) = nullptr;  // others, in which failures lie
+  member* failed_ MAGPIE_GUARDED_BY(lock_) = nullptr;  // those of failed children; newest first
   join_awaiter* joining_ MAGPIE_GUARDED_BY(lock_) = nullptr;
 };
 
