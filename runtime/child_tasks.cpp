@@ -45,7 +45,9 @@ struct child_tasks::block {
   static void dispose(block* disposed) noexcept {
     if (disposed == nullptr) return;
     for (unsigned i = 0; i < disposed->used; ++i) disposed->members()[i].~member();
-    free_frame(disposed, bytes(disposed->size));
+    const std::size_t size_of_all = bytes(disposed->size);
+    disposed->~block();
+    free_frame(disposed, size_of_all);
   }
 
   [[nodiscard]] member* members() noexcept { return reinterpret_cast<member*>(this + 1); }

@@ -117,6 +117,29 @@ TEST_P(race_of_tasks, of_a_vector_is_the_same) {
   EXPECT_TRUE(magpie::test::eventually([&] { return magpie::frame_statistics().live == frames; }));
 }
 
+TEST_P(race_of_tasks, of_a_range_of_handles_cancels_also_what_nobody_has_awaited) {
+  const auto run = [&]() -> magpie::task<int> {
+    std::vector<magpie::task_handle<int>> contenders;
+    contenders.push_back(magpie::spawn(give(1)));
+    co_await magpie::wait(contenders);
+    for (int i = 0; i < 3; ++i) contenders.push_back(magpie::spawn(sleep_and_give(2)));
+    const int first = co_await race(contenders);
+    for (std::size_t i = 1; i < contenders.size(); ++i) EXPECT_TRUE(contenders[i].cancelled());
+    co_return first;
+  };
+  EXPECT_EQ(runtime.block_on(run()), 1);
+}
+
+TEST_P(race_of_tasks, drops_a_million_that_come_too_late) {
+  const auto run = []() -> magpie::task<int> {
+    std::vector<magpie::task<int>> contenders;
+    for (int i = 0; i < 1'000'000; ++i) contenders.push_back(give(i));
+    const int first = co_await race(std::move(contenders));
+    co_return first;
+  };
+  EXPECT_GE(runtime.block_on(run()), 0);
+}
+
 TEST_P(race_of_tasks, is_won_by_a_contender_that_ends_as_cancelled) {
   tally ended;
   const auto run = [&]() -> magpie::task<std::string> {

@@ -52,6 +52,10 @@ def contest(name, *texts, file="runtime/contest.cpp"):
     return Mutant("contest_model", file, name, tuple(zip(texts[::2], texts[1::2], strict=True)))
 
 
+def children(name, *texts, file="runtime/child_tasks.cpp"):
+    return Mutant("child_tasks_model", file, name, tuple(zip(texts[::2], texts[1::2], strict=True)))
+
+
 def cancel(name, *texts, file="runtime/leaf_wait.cpp"):
     return Mutant("cancel_model", file, name, tuple(zip(texts[::2], texts[1::2], strict=True)))
 
@@ -804,6 +808,71 @@ MUTANTS = [
          "    return std::noop_coroutine();\n  }\n",
          "    static_cast<void>(missing_.load(std::memory_order_relaxed));\n"
          "    return std::noop_coroutine();\n  }\n"),
+    children("children: one that is being told ends its visit itself",
+             "  if ((before & member::being_told) == 0) group.finish(ended, task);\n",
+             "  static_cast<void>(before);\n  group.finish(ended, task);\n"),
+    children("children: abort() tells without a mark",
+             "  const std::uintptr_t marked = word | member::being_told;\n",
+             "  const std::uintptr_t marked = word;\n"),
+    children("children: abort() leaves the mark",
+             "  std::uintptr_t expected = marked;\n",
+             "  std::uintptr_t expected = marked + 2;\n"),
+    children("children: nobody ends the visit of one that ended while it was told",
+             "                                          std::memory_order_acquire)) {\n"
+             "    finish(child, task);\n"
+             "  }\n",
+             "                                          std::memory_order_acquire)) {\n"
+             "    return;\n"
+             "  }\n"),
+    children("children: the end does not release",
+             "ended.word.exchange(member::none, std::memory_order_acq_rel)",
+             "ended.word.exchange(member::none, std::memory_order_acquire)"),
+    children("children: the end does not acquire",
+             "ended.word.exchange(member::none, std::memory_order_acq_rel)",
+             "ended.word.exchange(member::none, std::memory_order_release)"),
+    children("children: abort() does not release what it told",
+             "  if (!child.word.compare_exchange_strong(expected, word, std::memory_order_acq_rel,\n",
+             "  if (!child.word.compare_exchange_strong(expected, word, std::memory_order_acquire,\n"),
+    children("children: abort() does not acquire the end of what it told",
+             "                                          std::memory_order_acquire)) {\n"
+             "    finish(child, task);\n",
+             "                                          std::memory_order_relaxed)) {\n"
+             "    finish(child, task);\n"),
+    children("children: a block does not release",
+             "uses.fetch_sub(count, std::memory_order_acq_rel)",
+             "uses.fetch_sub(count, std::memory_order_acquire)"),
+    children("children: a block does not acquire",
+             "uses.fetch_sub(count, std::memory_order_acq_rel)",
+             "uses.fetch_sub(count, std::memory_order_release)"),
+    children("children: a block is held that is about to go",
+             "    while (count != 0) {\n",
+             "    for (;;) {\n"),
+    children("children: abort() does not hold the block",
+             "!next->try_hold()",
+             "next->uses.load(std::memory_order_relaxed) == 0",
+             "  if (held != nullptr) release(*held);\n",
+             ""),
+    children("children: the join leaves the block open",
+             "    empty = children_.close_open();\n"
+             "    if (children_.is_empty()) {\n",
+             "    if (children_.is_empty()) {\n"),
+    children("children: a block is opened while the owner waits",
+             "    children_.was_awaited_ = true;\n",
+             ""),
+    children("children: abort() leaves the block open",
+             "    is_being_aborted_ = true;\n"
+             "    empty = close_open();\n",
+             "    is_being_aborted_ = true;\n"),
+    children("children: a block with failures goes",
+             "  ended.around.has_failures = true;\n",
+             ""),
+    children("children: the last one does not look for the join",
+             "    ended = remove(used);\n"
+             "    joining = take_finished_join();\n",
+             "    ended = remove(used);\n"),
+    children("children: the first block that ends wakes the join",
+             "if (joining_ == nullptr || !is_empty()) return nullptr;",
+             "if (joining_ == nullptr) return nullptr;"),
     contest("contest: a contender begins too late",
             "  if (scope_.is_aborted()) {\n",
             "  if (contenders_.empty()) {\n"),
@@ -1577,8 +1646,10 @@ class Bench:
             standins = ["-I", folder, "-iquote", folder]
             if model != "completion_model":
                 standins += ["-I", folder / "state"]
-            if model == "contest_model":
+            if model in ("contest_model", "child_tasks_model"):
                 standins += ["-I", folder / "contest"]
+            if model == "child_tasks_model":
+                standins = ["-I", folder / "group", *standins]
         self.compile("-include", self.header, *standins, "-iquote", self.models,
                      "-I", tree / "scheduler", "-I", tree / "runtime", "-I", tree / "combinators",
                      "-iquote", tree,
