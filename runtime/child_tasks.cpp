@@ -75,14 +75,13 @@ struct child_tasks::block {
   std::atomic<unsigned> uses;
   const unsigned size;
   // Guarded by the group's lock.
-  unsigned used;  // how many members there are, once the block is no longer open
+  unsigned used = 0;  // how many members there are, once the block is no longer open
   bool has_failures = false;
   block* next = nullptr;
   block** link = nullptr;  // what points to this block
 
  private:
-  block(child_tasks& of, unsigned capacity) noexcept
-      : group(of), uses(capacity), size(capacity), used(capacity) {}
+  block(child_tasks& of, unsigned capacity) noexcept : group(of), uses(capacity), size(capacity) {}
 
   [[nodiscard]] static std::size_t bytes(unsigned size) noexcept {
     return sizeof(block) + size * sizeof(member);
@@ -139,6 +138,7 @@ child_tasks::launching child_tasks::try_launch(task_state_base& state, block*& s
     if (spare == nullptr) return was_awaited_ ? launching::needs_own_block : launching::needs_block;
     open_ = std::exchange(spare, nullptr);
     room_ = open_->size;
+    open_->used = room_;  // unless it is closed before
     next_member_ = open_->members();
     add(*open_);
   }

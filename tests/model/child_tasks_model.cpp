@@ -23,14 +23,19 @@ detail::runtime_core* core = nullptr;
 /// What a child does before it ends, and how it ends.
 enum class manner { ends, fails, aborts, launches };
 
-/// Thread 0 is the owner: it launches the first children and joins. The others are workers.
+/// Thread 0 is the owner: it launches the first children and joins. The others are workers. The
+/// first of them may launch the last child itself, before the owner joins.
 template <class Derived, unsigned workers, std::size_t count>
 class group_program : public program {
  public:
   static constexpr unsigned threads = 1 + workers;
 
-  group_program(std::array<manner, count> manners, std::size_t launched_by_owner, bool owner_aborts)
-      : manners_(manners), first_(launched_by_owner), owner_aborts_(owner_aborts) {
+  group_program(std::array<manner, count> manners, std::size_t launched_by_owner, bool owner_aborts,
+                bool worker_launches = false)
+      : manners_(manners),
+        first_(launched_by_owner),
+        owner_aborts_(owner_aborts),
+        worker_launches_(worker_launches) {
     core = &core_;
   }
 
@@ -40,6 +45,10 @@ class group_program : public program {
     if (index == 0) {
       own();
     } else {
+      if (index == 1 && worker_launches_) {
+        launch(count - 1);
+        has_launched_ = true;
+      }
       work(workers_[index]);
     }
   }
@@ -55,6 +64,7 @@ class group_program : public program {
  private:
   void own() {
     for (std::size_t i = 0; i < first_; ++i) launch(i);
+    while (worker_launches_ && !has_launched_) let_time_pass();
     if (owner_aborts_) group_->abort();
     join_.emplace(group_->join());
     if (join_->await_suspend({})) {
@@ -122,6 +132,7 @@ class group_program : public program {
   const std::array<manner, count> manners_;
   const std::size_t first_;
   const bool owner_aborts_;
+  const bool worker_launches_;
   detail::runtime_core core_;
   std::array<detail::worker, 4> workers_{
       detail::worker{0, &core_.jobs, detail::worker::manner::calm},
@@ -132,6 +143,7 @@ class group_program : public program {
   std::array<int, count> endings_{};
   child_tasks* group_ = nullptr;
   std::optional<child_tasks::join_awaiter> join_;
+  bool has_launched_ = false;
   bool is_over_ = false;
 };
 
@@ -174,6 +186,14 @@ class launching : public group_program<launching<workers>, workers, 2> {
   launching() : group_program<launching, workers, 2>({manner::launches, manner::ends}, 1, false) {}
 };
 
+/// Two threads launch at once, so that both make a block.
+template <unsigned workers>
+class launching_beside : public group_program<launching_beside<workers>, workers, 2> {
+ public:
+  launching_beside()
+      : group_program<launching_beside, workers, 2>({manner::ends, manner::ends}, 1, false, true) {}
+};
+
 }  // namespace
 }  // namespace magpie::model
 
@@ -192,6 +212,7 @@ int main() {
     run<aborting<1>>("aborting<1>", kind);
     run<aborted<1>>("aborted<1>", kind);
     run<launching<1>>("launching<1>", kind);
+    run<launching_beside<1>>("launching_beside<1>", kind);
   }
   for (const search kind : {search::few_preemptions, search::random}) {
     run<ending<2>>("ending<2>", kind);
@@ -200,5 +221,6 @@ int main() {
     run<aborting<2>>("aborting<2>", kind);
     run<aborted<2>>("aborted<2>", kind);
     run<launching<2>>("launching<2>", kind);
+    run<launching_beside<2>>("launching_beside<2>", kind);
   }
 }

@@ -863,6 +863,9 @@ MUTANTS = [
              "    is_being_aborted_ = true;\n"
              "    empty = close_open();\n",
              "    is_being_aborted_ = true;\n"),
+    children("children: a block that nobody needed has members",
+             "  unsigned used = 0;  //",
+             "  unsigned used = size;  //"),
     children("children: a block with failures goes",
              "  ended.around.has_failures = true;\n",
              ""),
