@@ -159,14 +159,15 @@ TEST_P(cancellable_task_groups, pass_on_what_the_body_throws_as_cancelled) {
 
 TEST_P(cancellable_task_groups, are_cancelled_silently) {
   tally ended;
+  // Outside of the body, which may end before this child starts.
+  const auto end_it = [&](task_group& group) -> magpie::task<> {
+    co_await ended.until_begun(1);
+    group.cancel();
+    group.cancel();
+  };
   const auto body = [&](task_group& group) -> magpie::task<> {
-    const auto end_it = [&]() -> magpie::task<> {
-      co_await ended.until_begun(1);
-      group.cancel();
-      group.cancel();
-    };
     group.spawn(clean_up(ended, "", counted()));
-    group.spawn(end_it());
+    group.spawn(end_it(group));
     try {
       co_await magpie::sleep_for(1000h);
     } catch (const magpie::cancelled&) {
