@@ -132,7 +132,7 @@ template <detail::startable_range Range, class Rep, class Period>
 }
 template <detail::startable_range Range>
 [[nodiscard]] auto as_completed(Range&& tasks) {
-  return as_completed(spawn_many(detail::collect(detail::as_tasks(std::forward<Range>(tasks)))));
+  return magpie::as_completed(std::forward<Range>(tasks), no_limit);
 }
 
 }  // namespace magpie

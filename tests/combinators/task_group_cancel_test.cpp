@@ -159,7 +159,7 @@ TEST_P(cancellable_task_groups, pass_on_what_the_body_throws_as_cancelled) {
 
 TEST_P(cancellable_task_groups, are_cancelled_silently) {
   tally ended;
-  // Outside of the body, which may end before this child starts.
+  // Outside of the body, which may end while this child still runs.
   const auto end_it = [&](task_group& group) -> magpie::task<> {
     co_await ended.until_begun(1);
     group.cancel();

@@ -25,7 +25,7 @@ enum class manner { ends, fails, aborts, launches };
 
 /// Thread 0 is the owner: it launches the first children and joins. The others are workers. The
 /// first of them may launch the last child itself, before the owner joins.
-template <class Derived, unsigned workers, std::size_t count>
+template <unsigned workers, std::size_t count>
 class group_program : public program {
  public:
   static constexpr unsigned threads = 1 + workers;
@@ -148,50 +148,48 @@ class group_program : public program {
 };
 
 template <unsigned workers>
-class ending : public group_program<ending<workers>, workers, 2> {
+class ending : public group_program<workers, 2> {
  public:
-  ending() : group_program<ending, workers, 2>({manner::ends, manner::ends}, 2, false) {}
+  ending() : group_program<workers, 2>({manner::ends, manner::ends}, 2, false) {}
 };
 
 template <unsigned workers>
-class failing : public group_program<failing<workers>, workers, 2> {
+class failing : public group_program<workers, 2> {
  public:
-  failing() : group_program<failing, workers, 2>({manner::fails, manner::ends}, 2, false) {}
+  failing() : group_program<workers, 2>({manner::fails, manner::ends}, 2, false) {}
 };
 
 template <unsigned workers>
-class failing_twice : public group_program<failing_twice<workers>, workers, 2> {
+class failing_twice : public group_program<workers, 2> {
  public:
-  failing_twice()
-      : group_program<failing_twice, workers, 2>({manner::fails, manner::fails}, 2, false) {}
+  failing_twice() : group_program<workers, 2>({manner::fails, manner::fails}, 2, false) {}
 };
 
 template <unsigned workers>
-class aborting : public group_program<aborting<workers>, workers, 2> {
+class aborting : public group_program<workers, 2> {
  public:
-  aborting() : group_program<aborting, workers, 2>({manner::ends, manner::aborts}, 2, false) {}
+  aborting() : group_program<workers, 2>({manner::ends, manner::aborts}, 2, false) {}
 };
 
 /// The owner aborts while the children end.
 template <unsigned workers>
-class aborted : public group_program<aborted<workers>, workers, 2> {
+class aborted : public group_program<workers, 2> {
  public:
-  aborted() : group_program<aborted, workers, 2>({manner::ends, manner::ends}, 2, true) {}
+  aborted() : group_program<workers, 2>({manner::ends, manner::ends}, 2, true) {}
 };
 
 /// A child launches another, perhaps while the owner waits.
 template <unsigned workers>
-class launching : public group_program<launching<workers>, workers, 2> {
+class launching : public group_program<workers, 2> {
  public:
-  launching() : group_program<launching, workers, 2>({manner::launches, manner::ends}, 1, false) {}
+  launching() : group_program<workers, 2>({manner::launches, manner::ends}, 1, false) {}
 };
 
 /// Two threads launch at once, so that both make a block.
 template <unsigned workers>
-class launching_beside : public group_program<launching_beside<workers>, workers, 2> {
+class launching_beside : public group_program<workers, 2> {
  public:
-  launching_beside()
-      : group_program<launching_beside, workers, 2>({manner::ends, manner::ends}, 1, false, true) {}
+  launching_beside() : group_program<workers, 2>({manner::ends, manner::ends}, 1, false, true) {}
 };
 
 }  // namespace

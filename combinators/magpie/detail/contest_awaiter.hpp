@@ -3,7 +3,6 @@
 #include <array>
 #include <coroutine>
 #include <cstddef>
-#include <functional>
 #include <magpie/detail/as_task.hpp>
 #include <magpie/detail/contest.hpp>
 #include <magpie/detail/delivery.hpp>
@@ -13,6 +12,8 @@
 #include <magpie/errors.hpp>
 #include <magpie/outcome.hpp>
 #include <magpie/task.hpp>
+#include <ranges>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <variant>
