@@ -47,6 +47,11 @@ class task_references {
   /// Once, after the end of the task has been published.
   [[nodiscard]] bool end_run() noexcept { return drop(still_running); }
 
+  /// Returns true until end_run().
+  [[nodiscard]] bool is_running() const noexcept {
+    return (count_.load(std::memory_order_acquire) & still_running) != 0;
+  }
+
   /// Returns true if there is exactly one handle: nobody else can read the result, or reads it.
   [[nodiscard]] bool is_one_handle() const noexcept {
     const std::uint64_t seen = count_.load(std::memory_order_acquire);

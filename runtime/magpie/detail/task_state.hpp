@@ -259,6 +259,7 @@ class task_state_base : public job, public cancel_scope {
   /// `told`: of what the task has been told in the end.
   void finish(std::exception_ptr failure, std::uint64_t told, worker& here) noexcept;
   [[noreturn]] void throw_instead_of_result();
+  [[nodiscard]] const std::exception_ptr& read_failure() const noexcept;
   void dispose() noexcept;
   [[nodiscard]] task_name read_name() const noexcept;
   void drop_locals() noexcept;
