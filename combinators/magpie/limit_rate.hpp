@@ -2,7 +2,7 @@
 
 #include <cstddef>
 #include <magpie/detail/limited_run.hpp>
-#include <magpie/rate_limiter.hpp>
+#include <magpie/rate.hpp>
 #include <magpie/semaphore.hpp>
 #include <magpie/timeout.hpp>
 #include <optional>

@@ -21,6 +21,7 @@
 #include <magpie/outcome.hpp>
 #include <magpie/parallel_invoke.hpp>
 #include <magpie/race.hpp>
+#include <magpie/rate.hpp>
 #include <magpie/rate_limiter.hpp>
 #include <magpie/report.hpp>
 #include <magpie/retry.hpp>

@@ -50,6 +50,17 @@ TEST_F(allocations_of, a_semaphore_are_none) {
   EXPECT_LE(count(body), 10U) << "those of block_on";
 }
 
+TEST_F(allocations_of, a_rate_limiter_are_none) {
+  magpie::rate_limiter calls(magpie::rate{1000, 1s, 2});
+  const auto child = [&](std::size_t weight) -> magpie::task<> {
+    for (int i = 0; i < 1000; ++i) co_await calls.acquire(weight);
+  };
+  const auto body = [&]() -> magpie::task<> {
+    co_await magpie::gather(child(1), child(2), child(1));
+  };
+  EXPECT_LE(count(body), 10U) << "those of block_on";
+}
+
 TEST_F(allocations_of, a_limit_do_not_depend_on_how_many_tasks_there_are) {
   const auto child = [](int) -> magpie::task<> { co_await magpie::yield(); };
   const auto body = [&]() -> magpie::task<> {

@@ -6,6 +6,7 @@
 #include <magpie/magpie.hpp>
 #include <memory>
 #include <numeric>
+#include <random>
 #include <ranges>
 #include <stdexcept>
 #include <vector>
@@ -13,6 +14,8 @@
 #include "support/cancelling.hpp"
 #include "support/each_runtime.hpp"
 #include "support/eventually.hpp"
+#include "support/random.hpp"
+#include "support/tasks.hpp"
 
 namespace {
 
@@ -108,6 +111,54 @@ TEST_P(rate_limits, a_cancel_starts_no_others) {
   ASSERT_TRUE(ends(handle));
   EXPECT_TRUE(handle.cancelled());
   EXPECT_EQ(begun, 3);
+}
+
+class rate_limits_in_virtual_time : public testing::Test {
+ protected:
+  /// Returns when each of so many tasks started, from the beginning of the run.
+  std::vector<magpie::duration> starts(const rate& allowed, int tasks) {
+    const auto begin = runtime.now();
+    std::vector<magpie::duration> result;
+    const auto noted = [&](int) {
+      result.push_back(magpie::now() - begin);  // made when its turn has come
+      return magpie::test::give_after_yields(0, 0);
+    };
+    auto made = std::views::iota(0, tasks) | std::views::transform(noted);
+    runtime.block_on(limit_rate(allowed, made));
+    return result;
+  }
+
+  magpie::runtime runtime{{.workers = 0, .time = magpie::virtual_time}};
+};
+
+// Rule 74: task number k starts (k - burst) spaces after the first, rounded down once.
+TEST_F(rate_limits_in_virtual_time, start_a_thousand_tasks_at_the_exact_moments) {
+  for (const rate& allowed :
+       {rate{1000, 1s}, rate{7, 1s}, rate{3, 1ms, 10}, rate{999'983, 1s, 1}}) {
+    const auto seen = starts(allowed, 1000);
+    ASSERT_EQ(seen.size(), 1000U);
+    for (std::size_t k = 0; k < 1000; ++k) {
+      const auto spaces = k < allowed.burst ? std::size_t{0} : k - allowed.burst;
+      const auto period = static_cast<std::size_t>(allowed.period.count());
+      ASSERT_EQ(seen[k], magpie::duration(spaces * period / allowed.count)) << "task " << k;
+    }
+  }
+}
+
+// Rule 74.
+TEST_F(rate_limits_in_virtual_time, never_overfill_a_window) {
+  std::mt19937_64 random(magpie::test::announced_seed());
+  for (int i = 0; i < 10'000; ++i) {
+    const rate allowed{.count = 1 + random() % 8,
+                       .period = magpie::duration(1 + random() % 1'000'000),
+                       .burst = random() % 4};
+    const auto seen = starts(allowed, 12);
+    const std::size_t most = allowed.count + allowed.burst;
+    for (std::size_t k = most; k < seen.size(); ++k) {
+      ASSERT_GE(seen[k] - seen[k - most], allowed.period)
+          << allowed.count << " in " << allowed.period.count() << " ns, burst " << allowed.burst;
+    }
+  }
 }
 
 }  // namespace

@@ -1,10 +1,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <magpie/magpie.hpp>
+#include <memory>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "support/cancelling.hpp"
@@ -17,69 +21,15 @@ using namespace std::chrono_literals;
 using magpie::rate;
 using magpie::rate_limiter;
 using magpie::time_point;
-using magpie::detail::rate_meter;
 using magpie::test::ends;
 
 class rate_limiters : public magpie::test::cancelling {};
 MAGPIE_FOR_EACH_RUNTIME(rate_limiters);
 
-/// The most in any window of a period that begins with one of them.
-std::size_t most_in_a_window(const std::vector<time_point>& starts, magpie::duration period) {
-  std::size_t most = 0;
-  for (std::size_t from = 0; from < starts.size(); ++from) {
-    std::size_t to = from;
-    while (to < starts.size() && starts[to] - starts[from] < period) ++to;
-    most = std::max(most, to - from);
-  }
-  return most;
-}
-
-// Rule 74.
-TEST(rate_meter_test, allows_no_more_in_any_window_whoever_comes_when) {
-  std::mt19937_64 random(20);
-  for (const rate& allowed : {rate{10, 1s}, rate{10, 1s, 5}, rate{3, 1us, 1}, rate{7, 1s, 20},
-                              rate{1, 1s}, rate{1'000'000'007, 1s}}) {
-    rate_meter meter(allowed);
-    std::vector<time_point> starts;
-    time_point now{};
-    for (int i = 0; i < 2000; ++i) {
-      // Some come together, some after a pause, and some later than they were allowed to.
-      const auto unit = static_cast<std::uint64_t>(allowed.period.count());
-      if (random() % 4 == 0) now += magpie::duration(random() % (unit * 2 + 1));
-      now = std::max(now, meter.next());
-      if (random() % 4 == 0) now += magpie::duration(random() % (unit / 2 + 1));
-      meter.begin(now);
-      starts.push_back(now);
-    }
-    EXPECT_LE(most_in_a_window(starts, allowed.period), allowed.count + allowed.burst);
-  }
-}
-
-TEST(rate_meter_test, spaces_evenly_and_saves_up_a_burst) {
-  rate_meter meter(rate{4, 1s, 2});
-  const time_point begin{};
-  for (const auto expected : {0ms, 0ms, 0ms, 250ms, 500ms}) {
-    EXPECT_LE(meter.next(), begin + expected);
-    meter.begin(std::max(meter.next(), begin));
-  }
-  EXPECT_EQ(meter.next(), begin + 750ms);
-  meter.begin(begin + 100s);
-  meter.begin(begin + 100s);
-  meter.begin(begin + 100s);
-  EXPECT_EQ(meter.next(), begin + 100s + 250ms) << "no more is saved up than the burst";
-}
-
-TEST(rate_meter_test, takes_any_numbers) {
-  EXPECT_THROW(rate_meter(rate{0, 1s}), magpie::invalid_state);
-  EXPECT_THROW(rate_meter(rate{1, 0s}), magpie::invalid_state);
-  EXPECT_THROW(rate_meter(rate{1, -1s}), magpie::invalid_state);
-  constexpr auto largest = static_cast<std::size_t>(-1);
-  for (const rate& allowed : {rate{largest, 1ns, largest}, rate{1, magpie::duration::max()},
-                              rate{1, magpie::duration::max(), largest}, rate{largest, 1h}}) {
-    rate_meter meter(allowed);
-    for (int i = 0; i < 5; ++i) meter.begin(std::max(meter.next(), time_point{}));
-  }
-}
+class rate_limiters_in_virtual_time : public testing::Test {
+ protected:
+  magpie::runtime runtime{{.workers = 0, .time = magpie::virtual_time}};
+};
 
 // Rule 74.
 TEST_P(rate_limiters, let_tasks_begin_no_more_often_and_in_order) {
@@ -160,6 +110,215 @@ TEST_P(rate_limiters, can_be_tried) {
     co_return successes;
   };
   EXPECT_EQ(runtime.block_on(body()), 2);
+}
+
+/// Notes when the limiter let each of its tasks start.
+struct noting {
+  rate_limiter& limiter;
+  std::vector<time_point> starts = {};
+
+  magpie::task<> acquire(std::size_t weight = 1) {
+    co_await limiter.acquire(weight);
+    starts.push_back(magpie::now());
+  }
+};
+
+// Rule 74: start number k comes (k - burst) spaces after the first, rounded down once.
+TEST_F(rate_limiters_in_virtual_time, let_a_thousand_tasks_start_at_the_exact_moments) {
+  constexpr std::int64_t burst = 5;
+  rate_limiter limiter(rate{7, 1s, burst});
+  noting all{limiter};
+  const time_point begin = runtime.now();
+  const auto crowd = [&]() -> magpie::task<> {
+    std::vector<magpie::task<>> tasks;
+    for (int i = 0; i < 1000; ++i) tasks.push_back(all.acquire());
+    co_await magpie::gather(std::move(tasks));
+  };
+  runtime.block_on(crowd());
+  ASSERT_EQ(all.starts.size(), 1000U);
+  for (std::int64_t k = 0; k < 1000; ++k) {
+    const std::int64_t spaces = std::max(k - burst, std::int64_t{0});
+    const magpie::duration expected(spaces * 1'000'000'000 / 7);
+    ASSERT_EQ(all.starts[static_cast<std::size_t>(k)] - begin, expected) << "start " << k;
+  }
+}
+
+// Rule 74.
+TEST_F(rate_limiters_in_virtual_time, count_a_start_by_its_weight) {
+  rate_limiter limiter(rate{1000, 1s, 9});
+  noting all{limiter};
+  const time_point begin = runtime.now();
+  const auto body = [&]() -> magpie::task<> {
+    for (const std::size_t weight : {4U, 6U, 3U, 10U, 1U}) co_await all.acquire(weight);
+  };
+  runtime.block_on(body());
+  const std::vector<time_point> expected{begin, begin, begin + 3ms, begin + 13ms, begin + 14ms};
+  EXPECT_EQ(all.starts, expected);
+}
+
+TEST_F(rate_limiters_in_virtual_time, let_no_light_start_pass_a_heavy_one) {
+  rate_limiter limiter(rate{1000, 1s, 9});
+  std::vector<std::size_t> order;
+  const auto child = [&](std::size_t weight) -> magpie::task<> {
+    co_await limiter.acquire(weight);
+    order.push_back(weight);
+  };
+  const auto body = [&]() -> magpie::task<> {
+    co_await limiter.acquire(10);
+    co_await magpie::gather(child(2), child(10), child(1), child(3));
+  };
+  runtime.block_on(body());
+  EXPECT_EQ(order, (std::vector<std::size_t>{2, 10, 1, 3}));
+}
+
+TEST_F(rate_limiters_in_virtual_time, a_cancelled_heavy_waiter_holds_up_no_light_one) {
+  rate_limiter limiter(rate{1, 1s, 99});
+  noting all{limiter};
+  const time_point begin = runtime.now();
+  const auto body = [&]() -> magpie::task<> {
+    co_await all.acquire(100);
+    const auto heavy = magpie::spawn(all.acquire(100));
+    co_await magpie::sleep_for(5s);
+    const auto light = magpie::spawn(all.acquire());
+    co_await magpie::sleep_for(5s);
+    EXPECT_EQ(limiter.waiting(), 2U);
+    EXPECT_FALSE(limiter.try_acquire()) << "others wait";
+    heavy.cancel();
+    co_await light;
+    EXPECT_TRUE(heavy.cancelled());
+  };
+  runtime.block_on(body());
+  EXPECT_EQ(all.starts, (std::vector<time_point>{begin, begin + 10s}));
+}
+
+// The timers of two tasks fire at the same moment, and the one that was armed first runs first:
+// then the other has the turn and has not gone on.
+
+TEST_F(rate_limiters_in_virtual_time, whoever_comes_while_another_has_the_turn_waits) {
+  rate_limiter limiter(rate{1, 1s});
+  noting all{limiter};
+  const time_point begin = runtime.now();
+  const auto newcomer = [&]() -> magpie::task<> {
+    co_await magpie::sleep_until(begin + 1s);
+    EXPECT_EQ(limiter.waiting(), 0U);
+    EXPECT_FALSE(limiter.try_acquire());
+    co_await all.acquire();
+  };
+  const auto body = [&]() -> magpie::task<> {
+    co_await all.acquire();
+    co_await magpie::gather(newcomer(), all.acquire());
+  };
+  runtime.block_on(body());
+  EXPECT_EQ(all.starts, (std::vector<time_point>{begin, begin + 1s, begin + 2s}));
+}
+
+// Rules 27 and 80: what was granted is not lost.
+TEST_F(rate_limiters_in_virtual_time, who_is_cancelled_in_the_turn_does_not_start) {
+  rate_limiter limiter(rate{1, 1s});
+  noting all{limiter};
+  const time_point begin = runtime.now();
+  const auto body = [&]() -> magpie::task<> {
+    co_await all.acquire();
+    std::vector<magpie::task_handle<>> others;
+    const auto cancel_one = [&]() -> magpie::task<> {
+      co_await magpie::sleep_until(begin + 1s);
+      EXPECT_EQ(limiter.waiting(), 1U);
+      others[0].cancel();
+    };
+    const auto canceller = magpie::spawn(cancel_one());
+    co_await magpie::yield();
+    for (int i = 0; i < 2; ++i) others.push_back(magpie::spawn(all.acquire()));
+    co_await magpie::wait(others);
+    EXPECT_TRUE(others[0].cancelled());
+    EXPECT_TRUE(canceller.done());
+  };
+  runtime.block_on(body());
+  EXPECT_EQ(all.starts, (std::vector<time_point>{begin, begin + 1s}));
+}
+
+TEST_P(rate_limiters, refuse_a_weight_that_never_may_start) {
+  rate_limiter limiter(rate{1, 1h, 4});
+  const auto body = [&]() -> magpie::task<> {
+    EXPECT_THROW(static_cast<void>(limiter.acquire(0)), magpie::invalid_state);
+    EXPECT_THROW(static_cast<void>(limiter.acquire(6)), magpie::invalid_state);
+    EXPECT_THROW(static_cast<void>(limiter.try_acquire(0)), magpie::invalid_state);
+    EXPECT_THROW(static_cast<void>(limiter.try_acquire(6)), magpie::invalid_state);
+    co_await limiter.acquire(5);
+    EXPECT_FALSE(limiter.try_acquire());
+  };
+  runtime.block_on(body());
+  EXPECT_THROW(static_cast<void>(limiter.acquire().await_ready()), magpie::invalid_state);
+}
+
+// Rules 27, 74 and 80: whoever is cancelled, the turn is not lost, and no start is counted.
+TEST_P(rate_limiters, survive_cancels_at_random) {
+  std::mt19937_64 random(seed());
+  rate_limiter limiter(rate{20'000, 1s, 3});
+  std::atomic<int> started{0};
+  const auto child = [&](std::size_t weight) -> magpie::task<> {
+    co_await limiter.acquire(weight);
+    ++started;
+  };
+  const auto begin = runtime.now();
+  int completed = 0;
+  std::vector<magpie::task_handle<>> handles;
+  for (int i = 0; i < 400; ++i) {
+    handles.push_back(runtime.spawn(child(1)));
+    if (random() % 2 == 0) handles[random() % handles.size()].cancel();
+  }
+  for (const auto& each : handles) {
+    ASSERT_TRUE(ends(each));
+    if (!each.cancelled()) ++completed;
+  }
+  EXPECT_EQ(limiter.waiting(), 0U);
+  EXPECT_GE(started, completed);
+  EXPECT_GE(runtime.now() - begin, (completed - 4) * 50us);
+  runtime.block_on(child(4));
+}
+
+TEST_P(rate_limiters, are_shared_by_the_tasks_of_two_runtimes) {
+  if (is_virtual()) GTEST_SKIP() << "other threads do not count there";
+  magpie::runtime other{settings()};
+  rate_limiter limiter(rate{10'000, 1s, 1});
+  const auto begin = runtime.now();
+  const auto body = [&]() -> magpie::task<> {
+    for (int i = 0; i < 50; ++i) {
+      co_await limiter.acquire();
+      if (i % 16 == 0) co_await magpie::yield();
+    }
+  };
+  std::vector<magpie::task_handle<>> handles;
+  for (int i = 0; i < 4; ++i) {
+    handles.push_back(runtime.spawn(body()));
+    handles.push_back(other.spawn(body()));
+  }
+  for (const auto& each : handles) ASSERT_TRUE(ends(each));
+  EXPECT_GE(runtime.now() - begin, 398 * 100us);
+}
+
+TEST_P(rate_limiters, tell_what_a_task_waits_for) {
+  rate_limiter limiter(rate{1, 1000h});
+  const auto acquire = [&]() -> magpie::task<> { co_await limiter.acquire(); };
+  runtime.block_on(acquire());
+  auto handle = runtime.spawn(acquire());
+  ASSERT_TRUE(nothing_runs());
+  EXPECT_EQ(handle.waiting_for(), "rate limiter (0 ahead)");
+  handle.cancel();
+  ASSERT_TRUE(ends(handle));
+}
+
+TEST(rate_limiter_death_test, destroyed_while_somebody_waits) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  const auto destroy_too_early = [] {
+    magpie::runtime runtime{{.workers = 0, .time = magpie::virtual_time}};
+    auto limiter = std::make_unique<rate_limiter>(rate{1, 1h});
+    const auto acquire = [&]() -> magpie::task<> { co_await limiter->acquire(); };
+    runtime.block_on(acquire());
+    const auto handle = runtime.spawn(acquire());
+    runtime.run_until_idle();
+    limiter.reset();
+  };
+  EXPECT_DEATH(destroy_too_early(), "nobody to wait for a rate limiter that is destroyed");
 }
 
 }  // namespace

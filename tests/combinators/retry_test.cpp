@@ -1,16 +1,21 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <magpie/magpie.hpp>
+#include <random>
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "support/cancelling.hpp"
 #include "support/each_runtime.hpp"
 #include "support/eventually.hpp"
+#include "support/random.hpp"
 
 namespace {
 
@@ -212,6 +217,101 @@ TEST_P(retries, share_a_budget) {
       << "two calls paid for one retry";
   for (int i = 0; i < 100; ++i) budget.pay_in();
   EXPECT_EQ(budget.available(), 3U);
+}
+
+/// The parameters of one retry, in whole nanoseconds.
+struct course {
+  std::int64_t first;
+  std::int64_t factor;
+  std::int64_t cap;
+  std::int64_t lasts;  // each attempt
+  std::size_t failures;
+};
+
+/// Attempt number k + 1 starts when number k has ended, and min(cap, first * factor ^ (k - 1))
+/// later.
+std::vector<std::int64_t> starts_of(const course& given) {
+  std::vector<std::int64_t> result;
+  std::int64_t now = 0;
+  std::int64_t pause = given.first;
+  for (std::size_t k = 0; k <= given.failures; ++k) {
+    result.push_back(now);
+    now += given.lasts + std::min(pause, given.cap);
+    pause *= given.factor;
+  }
+  return result;
+}
+
+// Rule 72.
+TEST(retries_in_virtual_time, start_a_thousand_tasks_at_the_exact_moments) {
+  magpie::runtime runtime{{.workers = 0, .time = magpie::virtual_time}};
+  std::mt19937_64 random(magpie::test::announced_seed());
+  const auto run = [](course given) -> magpie::task<> {
+    const auto begin = magpie::now();
+    std::vector<std::int64_t> starts;
+    const auto attempt = [&]() -> magpie::task<> {
+      starts.push_back((magpie::now() - begin).count());
+      co_await magpie::sleep_for(duration(given.lasts));
+      if (starts.size() <= given.failures) throw std::runtime_error("again");
+    };
+    co_await magpie::retry(
+        {.attempts = given.failures + 1,
+         .timeout = duration(given.lasts + 1),
+         .backoff = exponential(duration(given.first), {.factor = static_cast<double>(given.factor),
+                                                        .cap = duration(given.cap)})},
+        attempt);
+    EXPECT_EQ(starts, starts_of(given));
+  };
+  const auto any_up_to = [&](std::int64_t most) {
+    return 1 + static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(most));
+  };
+  const auto all = [&]() -> magpie::task<> {
+    std::vector<magpie::task<>> tasks;
+    for (int i = 0; i < 1000; ++i) {
+      tasks.push_back(run({.first = any_up_to(1'000'000'000),
+                           .factor = any_up_to(3),
+                           .cap = any_up_to(10'000'000'000),
+                           .lasts = any_up_to(1'000'000),
+                           .failures = random() % 8}));
+    }
+    co_await magpie::gather(std::move(tasks));
+  };
+  runtime.block_on(all());
+}
+
+// Rule 72: the pauses of a seed are those of its jitter, and the deadline is never passed.
+TEST(retries_in_virtual_time, keep_within_the_limits_of_any_parameters) {
+  magpie::runtime runtime{{.workers = 0, .time = magpie::virtual_time}};
+  std::mt19937_64 random(magpie::test::announced_seed());
+  for (int i = 0; i < 10'000; ++i) {
+    const duration cap(1 + random() % 1'000'000);
+    const duration total(1 + random() % 10'000'000);
+    const std::size_t attempts = 1 + random() % 6;
+    const jitter spread = random() % 2 == 0 ? jitter::full : jitter::equal;
+    const magpie::retry_options options{
+        .attempts = attempts,
+        .total = total,
+        .backoff = exponential(duration(random() % 1'000'000), {.cap = cap, .spread = spread}),
+        .seed = random() | 1};
+    std::vector<magpie::time_point> starts;
+    const auto attempt = [&]() -> magpie::task<> {
+      starts.push_back(magpie::now());
+      throw std::runtime_error("again");
+      co_return;
+    };
+    const auto begin = runtime.now();
+    EXPECT_THROW(runtime.block_on(magpie::retry(options, attempt)), std::runtime_error);
+    ASSERT_LE(starts.size(), attempts);
+    ASSERT_LT(starts.back() - begin, total);
+    for (std::size_t k = 1; k < starts.size(); ++k) ASSERT_LE(starts[k] - starts[k - 1], cap);
+    const auto first_run = std::exchange(starts, {});
+    const auto again = runtime.now();
+    EXPECT_THROW(runtime.block_on(magpie::retry(options, attempt)), std::runtime_error);
+    ASSERT_EQ(starts.size(), first_run.size());
+    for (std::size_t k = 0; k < starts.size(); ++k) {
+      ASSERT_EQ(starts[k] - again, first_run[k] - begin) << "the same seed, attempt " << k + 1;
+    }
+  }
 }
 
 TEST(backoff, is_constant_or_exponential_up_to_a_cap) {
