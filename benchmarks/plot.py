@@ -20,7 +20,8 @@ PAGES = {
     "forks": ("fib", "skynet", "nqueens", "matmul", "uts"),
     "tasks": ("spawn_join", "foreign_submit", "round_trip", "yield", "ping_pong", "sleeps",
               "timeouts", "timed_out_crowd", "bytes_per_task", "report", "mixed_load", "idle"),
-    "combinators": ("gather", "wait", "as_completed", "race", "task_group"),
+    "combinators": ("gather", "wait", "as_completed", "race", "task_group", "limit_concurrency",
+                    "batcher", "rate_limiter", "retry"),
 }
 # What a panel shows of a kernel that has more than one figure, instead of the first alone.
 SHOWN = {

@@ -6,7 +6,7 @@
 
 namespace magpie {
 
-// Lock order: the scope of a wait, then the limiter, then the timers. Waiters are submitted after
+// Lock order: the scope of a wait, then the limiter, then the timers. Waiters are made ready after
 // the limiter's lock is released. The limiter is not touched after that: a waiter may destroy it.
 
 rate_limiter::~rate_limiter() {
@@ -70,7 +70,7 @@ void rate_limiter::end_turn(std::size_t weight) noexcept {
     is_held_ = false;
     next = begin_turn(when);
   }
-  if (next != nullptr) next->home().submit(*next);
+  acquisition::wake_all(next);
 }
 
 bool rate_limiter::acquisition::await_ready() {
@@ -135,7 +135,7 @@ bool rate_limiter::acquisition::withdraw() noexcept {
     --source_.waiting_;
     if (is_first && !source_.is_held_) next = source_.begin_turn(home().now());
   }
-  if (next != nullptr) next->home().submit(*next);
+  wake_all(next);
   return true;
 }
 

@@ -3,11 +3,10 @@
 #include <algorithm>
 #include <magpie/detail/check.hpp>
 #include <magpie/detail/lock_guard.hpp>
-#include <magpie/detail/scheduler.hpp>
 
 namespace magpie {
 
-// Lock order: the scope of a wait, then the semaphore. Granted waiters are submitted after the
+// Lock order: the scope of a wait, then the semaphore. Granted waiters are made ready after the
 // semaphore's lock is released. The semaphore is not touched after that: a waiter may destroy it.
 
 semaphore::~semaphore() {
@@ -31,7 +30,7 @@ void semaphore::release(std::size_t count) {
     free_ = after;
     granted = grant();
   }
-  submit_all(granted);
+  acquisition::wake_all(granted);
 }
 
 void semaphore::resize(std::size_t permits) noexcept {
@@ -43,7 +42,7 @@ void semaphore::resize(std::size_t permits) noexcept {
     all_ = all;
     granted = grant();
   }
-  submit_all(granted);
+  acquisition::wake_all(granted);
 }
 
 std::int64_t semaphore::available() const noexcept {
@@ -68,7 +67,7 @@ void semaphore::give_back(std::size_t weight) noexcept {
     free_ = std::min(free_ + as_count(weight), most);
     granted = grant();
   }
-  submit_all(granted);
+  acquisition::wake_all(granted);
 }
 
 bool semaphore::take(std::int64_t weight) noexcept {
@@ -91,14 +90,6 @@ detail::job* semaphore::grant() noexcept {
     *end = nullptr;
   }
   return granted;
-}
-
-void semaphore::submit_all(detail::job* granted) noexcept {
-  while (granted != nullptr) {
-    auto& each = static_cast<acquisition&>(*granted);
-    granted = each.next;  // read first: the waiter may be gone after submit()
-    each.home().submit(each);
-  }
 }
 
 bool semaphore::acquisition::await_ready() {
@@ -146,7 +137,7 @@ bool semaphore::acquisition::withdraw() noexcept {
     --source_.waiting_;
     granted = source_.grant();  // it may have held up lighter waiters
   }
-  source_.submit_all(granted);
+  wake_all(granted);
   return true;
 }
 

@@ -147,21 +147,8 @@ void cancel_round::wake_later(leaf_wait& withdrawn) noexcept {
   last_woken_ = &withdrawn;
 }
 
-/// Those that follow each other and belong to one scheduler are made ready together.
 void cancel_round::wake_all() noexcept {
-  while (leaf_wait* const first = std::exchange(first_woken_, nullptr)) {
-    scheduler& home = first->home();
-    leaf_wait* last = first;
-    while (last->next != nullptr && &static_cast<leaf_wait*>(last->next)->home() == &home) {
-      last = static_cast<leaf_wait*>(last->next);
-    }
-    first_woken_ = static_cast<leaf_wait*>(std::exchange(last->next, nullptr));
-    if (last == first) {
-      home.wake(*first);
-    } else {
-      home.submit_all(*first);
-    }
-  }
+  leaf_wait::wake_all(std::exchange(first_woken_, nullptr));
 }
 
 void cancel_round::make_calls() noexcept {

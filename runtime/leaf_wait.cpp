@@ -2,7 +2,9 @@
 
 #include <magpie/detail/cancel_round.hpp>
 #include <magpie/detail/delivery.hpp>
+#include <magpie/detail/scheduler.hpp>
 #include <magpie/detail/task_state.hpp>
+#include <utility>
 
 namespace magpie::detail {
 
@@ -45,6 +47,24 @@ void leaf_wait::leave_withdrawn(cancel_round& round) noexcept {
   withdrawn_ = true;
   leave_locked_scope();
   round.wake_later(*this);
+}
+
+/// Those that follow each other and belong to one scheduler are made ready together. A wait may be
+/// gone, and its runtime with it, as soon as it is ready.
+void leaf_wait::wake_all(job& first) noexcept {
+  const auto home_of = [](job& wait) { return &static_cast<leaf_wait&>(wait).home(); };
+  for (job* head = &first; head != nullptr;) {
+    scheduler* const home = home_of(*head);
+    job* last = head;
+    while (last->next != nullptr && home_of(*last->next) == home) last = last->next;
+    job* const following = std::exchange(last->next, nullptr);
+    if (last == head) {
+      home->wake(*head);
+    } else {
+      home->submit_all(*head);
+    }
+    head = following;
+  }
 }
 
 scheduler& leaf_wait::home() const noexcept { return scheduler_of(*scope); }

@@ -4,20 +4,26 @@
 
 #include <magpie/admission.hpp>
 #include <magpie/as_completed.hpp>
+#include <magpie/barrier.hpp>
 #include <magpie/batch.hpp>
 #include <magpie/batcher.hpp>
 #include <magpie/checkpoint.hpp>
 #include <magpie/clock.hpp>
+#include <magpie/condition.hpp>
 #include <magpie/errors.hpp>
+#include <magpie/event.hpp>
 #include <magpie/exception_group.hpp>
 #include <magpie/first_success.hpp>
 #include <magpie/frame_statistics.hpp>
 #include <magpie/future.hpp>
 #include <magpie/gather.hpp>
 #include <magpie/hedge.hpp>
+#include <magpie/latch.hpp>
 #include <magpie/limit_concurrency.hpp>
 #include <magpie/limit_rate.hpp>
 #include <magpie/map_unordered.hpp>
+#include <magpie/mutex.hpp>
+#include <magpie/once.hpp>
 #include <magpie/outcome.hpp>
 #include <magpie/parallel_invoke.hpp>
 #include <magpie/race.hpp>
@@ -29,6 +35,7 @@
 #include <magpie/runtime.hpp>
 #include <magpie/runtime_options.hpp>
 #include <magpie/semaphore.hpp>
+#include <magpie/shared_mutex.hpp>
 #include <magpie/shield.hpp>
 #include <magpie/sleep.hpp>
 #include <magpie/statistics.hpp>

@@ -136,7 +136,6 @@ class semaphore {
   /// Grants what can be granted. Returns the granted waiters as a list, for the caller to submit
   /// without the lock.
   [[nodiscard]] detail::job* grant() noexcept MAGPIE_REQUIRES(waiters_);
-  static void submit_all(detail::job* granted) noexcept;
 
   mutable detail::wait_list waiters_;  // each an acquisition
   std::int64_t free_ MAGPIE_GUARDED_BY(waiters_);

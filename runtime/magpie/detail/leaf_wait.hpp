@@ -23,6 +23,12 @@ class leaf_wait : public resumption, public scope_member {
   /// The scheduler of the task that waits. While it waits.
   [[nodiscard]] scheduler& home() const noexcept;
 
+  /// Makes waits ready that are in no source any more, linked by `next`; null for none. The caller
+  /// holds no lock.
+  static void wake_all(job* first) noexcept {
+    if (first != nullptr) wake_all(*first);
+  }
+
  protected:
   /// See scope_member.
   explicit leaf_wait(const operations& kind) noexcept : scope_member(kind) {}
@@ -49,6 +55,8 @@ class leaf_wait : public resumption, public scope_member {
   void resume();
 
   [[nodiscard]] bool was_withdrawn() const noexcept { return withdrawn_; }
+  /// For a wait that is withdrawn, and goes on later.
+  void note_withdrawn() noexcept MAGPIE_REQUIRES(*scope) { withdrawn_ = true; }
 
   /// A notify function: `wait.withdraw()` takes the wait out of its source, and returns false if it
   /// is not there any more.
@@ -99,6 +107,8 @@ class leaf_wait : public resumption, public scope_member {
   void leave_withdrawn(cancel_round& round) noexcept MAGPIE_REQUIRES(*scope);
 
  private:
+  static void wake_all(job& first) noexcept;
+
   std::uint64_t seen_ = 0;    // the scope's due() when the wait began
   bool is_in_scope_ = false;  // from enter_scope() until leave_scope() or the withdrawal
   bool withdrawn_ = false;

@@ -28,10 +28,10 @@ struct waiter : job {
 /// The waiters of one event or resource, first come, first served, and the lock that guards them
 /// and what their owner keeps beside them. All operations are O(1).
 ///
-/// It is a spin lock, and the last in every order of locks: its holder takes no other lock and
-/// wakes nobody. The thread that takes a waiter out of the list wakes it after it has unlocked the
-/// list; no other thread finds it there. So the thread that withdraws a wait and the thread
-/// that ends it need no other agreement.
+/// It is a spin lock, and the last in every order of locks: its holder takes no other lock but that
+/// of the timers, and wakes no waiter. The thread that takes a waiter out of the list wakes it
+/// after it has unlocked the list; no other thread finds it there. So the thread that withdraws a
+/// wait and the thread that ends it need no other agreement.
 class MAGPIE_LOCK wait_list {
  public:
   wait_list() noexcept = default;
@@ -60,6 +60,29 @@ class MAGPIE_LOCK wait_list {
   [[nodiscard]] std::size_t ahead_of(const waiter& who, std::size_t most) const noexcept
       MAGPIE_REQUIRES(this);
 
+  /// Empties the list, and returns all waiters, linked by `next`, the first first; null for none.
+  /// remove() must not be called for them.
+  [[nodiscard]] waiter* take_all() noexcept MAGPIE_REQUIRES(this) {
+    waiter* const all = first();
+    set_first(nullptr);
+    return all;
+  }
+
+  // The mark: a bit for the owner, say whether what is waited for is there. What the thread that
+  // changes it did before happens before what another does that sees the change.
+
+  [[nodiscard]] bool is_marked() const noexcept {
+    return (word_.load(std::memory_order_acquire) & mark_bit) != 0;
+  }
+  void mark() noexcept MAGPIE_REQUIRES(this) { change(mark_bit, mark_bit); }
+  void unmark() noexcept MAGPIE_REQUIRES(this) { change(mark_bit, 0); }
+
+  // Without the lock. Each has no effect and returns false if somebody waits or has the lock, or if
+  // the mark is not as it has to be.
+
+  [[nodiscard]] bool try_mark() noexcept { return try_change(0, mark_bit); }
+  [[nodiscard]] bool try_unmark() noexcept { return try_change(mark_bit, 0); }
+
   // The waiters of something that happens once.
 
   /// Returns true once close() was called.
@@ -77,16 +100,25 @@ class MAGPIE_LOCK wait_list {
  private:
   static constexpr std::uintptr_t lock_bit = 1;
   static constexpr std::uintptr_t closed_bit = 2;
-  static constexpr std::uintptr_t flags = lock_bit | closed_bit;
+  static constexpr std::uintptr_t mark_bit = 4;
+  static constexpr std::uintptr_t flags = lock_bit | closed_bit | mark_bit;
 
   void lock_slowly() noexcept;
   /// Of a list that is not closed.
   void set_first(waiter* first) noexcept MAGPIE_REQUIRES(this) {
-    word_.store(reinterpret_cast<std::uintptr_t>(first) | lock_bit, std::memory_order_relaxed);
+    change(~flags, reinterpret_cast<std::uintptr_t>(first));
+  }
+  void change(std::uintptr_t bits, std::uintptr_t to) noexcept MAGPIE_REQUIRES(this) {
+    word_.store((word_.load(std::memory_order_relaxed) & ~bits) | to, std::memory_order_relaxed);
+  }
+  bool try_change(std::uintptr_t from, std::uintptr_t to) noexcept {
+    return word_.compare_exchange_strong(from, to, std::memory_order_acq_rel,
+                                         std::memory_order_relaxed);
   }
 
   // The address of the first waiter, and the flags. The thread that gets the lock sets the lock bit
-  // (acquire). Its holder alone changes the rest, and clears the bit (release).
+  // (acquire). Its holder alone changes the rest, and clears the bit (release), but for try_mark()
+  // and try_unmark(), which fail while the lock bit is set.
   std::atomic<std::uintptr_t> word_{0};
 };
 
@@ -126,6 +158,7 @@ inline bool wait_list::remove(waiter& who) noexcept {
     oldest->previous_ = who.previous_;
   }
   who.previous_ = nullptr;
+  who.next = nullptr;
   return true;
 }
 
