@@ -1,6 +1,7 @@
 #include <magpie/rate.hpp>
 
 #include <algorithm>
+#include <cstdint>
 #include <limits>
 #include <magpie/detail/misuse.hpp>
 
@@ -21,14 +22,11 @@ rate_meter::rate_meter(const rate& allowed)
     : period_(checked(allowed).period.count()),
       count_(static_cast<duration::rep>(
           std::min(allowed.count, static_cast<std::size_t>(allowed.period.count())))),
+      most_spaces_(static_cast<std::size_t>(
+          std::min(units{longest.count()} * count_ / period_, units{SIZE_MAX}))),
       most_weight_(std::max(allowed.burst + 1, allowed.burst)),
       tolerance_(spaces(allowed.burst)),
       even_(units{std::numeric_limits<duration::rep>::min() / 2} * count_) {}
-
-rate_meter::units rate_meter::spaces(std::size_t number) const noexcept {
-  const units most = units{longest.count()} * count_;
-  return most / period_ < number ? most : units{period_} * static_cast<units>(number);
-}
 
 time_point rate_meter::next(std::size_t weight) const noexcept {
   const units at = earliest(weight);

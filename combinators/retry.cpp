@@ -78,9 +78,7 @@ bool retry_budget::try_take_out() noexcept {
 namespace detail {
 
 retry_course::retry_course(const retry_options& options)
-    : options_(options),
-      deadline_(deadline_for(options.total)),
-      random_(options.seed != 0 ? options.seed : fresh_seed()) {
+    : options_(options), deadline_(deadline_for(options.total)), random_(options.seed) {
   if (options.attempts == 0) throw_invalid_state("a retry to have at least one attempt");
   if (options.budget != nullptr) options.budget->pay_in();
 }
@@ -103,6 +101,7 @@ std::optional<duration> retry_course::after(const std::exception_ptr& failure) {
 std::optional<duration> retry_course::next_pause(const std::exception_ptr& failure) {
   if (failures_ >= options_.attempts) return std::nullopt;
   if (options_.when && !options_.when(failure)) return std::nullopt;
+  if (failures_ == 1 && options_.seed == 0) random_ = fresh_seed();
   const duration pause = options_.backoff.pause_after(failures_, next_random(random_));
   if (pause >= time_left() && deadline_ != time_point::max()) return std::nullopt;
   if (options_.budget != nullptr && !options_.budget->try_take_out()) return std::nullopt;

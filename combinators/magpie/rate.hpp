@@ -52,13 +52,16 @@ class rate_meter {
   [[nodiscard]] units units_at(time_point when) const noexcept {
     return units{when.time_since_epoch().count()} * count_;
   }
-  [[nodiscard]] units spaces(std::size_t number) const noexcept;
+  [[nodiscard]] units spaces(std::size_t number) const noexcept {
+    return units{period_} * static_cast<units>(number < most_spaces_ ? number : most_spaces_);
+  }
   [[nodiscard]] units earliest(std::size_t weight) const noexcept {
     return even_ - tolerance_ + (weight == 1 ? units{} : spaces(weight - 1));
   }
 
-  const duration::rep period_;  // the length of a space in units
-  const duration::rep count_;   // units in a nanosecond
+  const duration::rep period_;     // the length of a space in units
+  const duration::rep count_;      // units in a nanosecond
+  const std::size_t most_spaces_;  // in the longest time
   const std::size_t most_weight_;
   const units tolerance_;
   units even_;

@@ -127,7 +127,7 @@ struct retry_options {
 
 namespace detail {
 
-/// The course of one retry(), without the attempts themselves.
+/// The course of one retry(), without the attempts themselves. The options stay as long.
 class retry_course {
  public:
   explicit retry_course(const retry_options& options);
@@ -142,10 +142,10 @@ class retry_course {
   [[nodiscard]] std::optional<duration> next_pause(const std::exception_ptr& failure);
   [[nodiscard]] duration time_left() const noexcept;
 
-  const retry_options options_;
+  const retry_options& options_;
   const time_point deadline_;
   std::size_t failures_ = 0;
-  std::uint64_t random_;
+  std::uint64_t random_;  // drawn at the first failure, if the options have no seed
 };
 
 }  // namespace detail
