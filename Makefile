@@ -5,7 +5,7 @@ checked = scheduler|runtime|combinators|examples|benchmarks|tests/(scheduler|run
 sources = find scheduler runtime combinators tests examples benchmarks -name '*.[ch]pp'
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo test stress bench tsan asan tidy format format-check install-check
+.PHONY: help deps build demo tour test stress bench tsan asan tidy format format-check install-check
 
 help:           ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -21,6 +21,11 @@ demo: deps      ## hash DIR=/usr/include with examples/treesum, check it against
 	@test build/release/build.ninja -nt CMakePresets.json || cmake --preset release
 	@cmake --build --preset release --target treesum
 	@DIR="$(DIR)" examples/treesum/demo.sh build/release/examples/treesum/treesum
+
+tour: deps      ## asyncio's patterns in magpie, one after the other; ARGS=--real takes its time
+	@test build/release/build.ninja -nt CMakePresets.json || cmake --preset release
+	@cmake --build --preset release --target tour
+	@build/release/examples/tour/tour $(ARGS)
 
 test: build     ## build and run all tests; PRESET= as above
 	@ctest --preset $(PRESET) || { tests/failures.py build/$(PRESET); exit 1; }

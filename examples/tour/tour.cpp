@@ -1,12 +1,19 @@
 // What asyncio's users do with tasks, one stop after the other, in a virtual time: a minute and a
 // half of sleeping takes some milliseconds. tour.py does the same in asyncio, and prints the same.
+// `tour --real` takes its time, on all processors, and shows what the tasks wait for meanwhile.
 
 #include "tour.hpp"
 
+#include <CLI/CLI.hpp>
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdio>
+#include <iterator>
 #include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
 
 namespace tour {
 
@@ -15,7 +22,7 @@ namespace {
 magpie::time_point begin;
 
 struct stop {
-  const char* name;
+  std::string_view name;
   task<> (*run)();
 };
 
@@ -46,11 +53,22 @@ constexpr std::array stops{
     stop{"branch on the first", branch_on_the_first},
 };
 
-task<> run_all() {
-  for (const stop& each : stops) {
-    std::printf("== %s\n", each.name);
+task<> run(std::vector<stop> some) {
+  for (const stop& each : some) {
+    std::printf("== %s\n", each.name.data());
     begin = magpie::now();
     co_await each.run();
+  }
+}
+
+/// Prints a line for each live task, twice a second, until it is cancelled.
+task<> watch(magpie::runtime& watched) {
+  for (;;) {
+    co_await magpie::sleep_for(500ms);
+    for (const auto& each : watched.all_tasks()) {
+      if (each.name() == "watch" || each.done()) continue;
+      std::printf("        | %s: %s\n", each.name().c_str(), each.waiting_for().c_str());
+    }
   }
 }
 
@@ -83,7 +101,30 @@ task<std::string> serve(std::string name, magpie::duration delay) {
 
 }  // namespace tour
 
-int main() {
-  magpie::runtime runtime{{.workers = 0, .time = magpie::virtual_time}};
-  runtime.block_on(tour::run_all());
+int main(int argument_count, char** arguments) {
+  CLI::App app{"What asyncio's users do with tasks, one stop after the other.", "tour"};
+  bool is_real = false;
+  std::string name;
+  app.add_flag("--real", is_real,
+               "in real time, on all processors, with a line for each live task");
+  app.add_option("--only", name, "this stop alone")->type_name("NAME");
+  CLI11_PARSE(app, argument_count, arguments);
+
+  std::vector<tour::stop> chosen;
+  std::ranges::copy_if(tour::stops, std::back_inserter(chosen),
+                       [&](const auto& each) { return name.empty() || each.name == name; });
+  if (chosen.empty()) {
+    std::fprintf(stderr, "tour: there is no stop '%s', but these:\n", name.c_str());
+    for (const auto& each : tour::stops) std::fprintf(stderr, "  %s\n", each.name.data());
+    return 2;
+  }
+  if (is_real) {
+    magpie::runtime runtime;
+    const auto watching = runtime.spawn(tour::watch(runtime), {.name = "watch"});
+    runtime.block_on(tour::run(chosen));
+    watching.cancel();
+  } else {
+    magpie::runtime runtime{{.workers = 0, .time = magpie::virtual_time}};
+    runtime.block_on(tour::run(chosen));
+  }
 }

@@ -27,30 +27,51 @@ task<> ask_for_its_status();
 task<> cancel_a_sleeping_task();
 task<> clean_up_in_the_cancelled_task();
 
-// several.cpp
+// gather.cpp
 
 task<> gather_three();
 task<> gather_with_a_failure();
 task<> gather_outcomes();
 task<> gather_ten();
+
+// wait.cpp
+
 task<> wait_for_all();
 task<> wait_in_three_ways();
 task<> wait_with_a_limit();
+
+// as_completed.cpp
+
 task<> take_them_as_completed();
 task<> take_them_as_completed_in_time();
+
+// groups.cpp
+
 task<> group_three();
 task<> group_with_a_failure();
 
-// limits.cpp
+// timeouts.cpp
 
 task<> limit_a_task();
 task<> limit_a_spawned_task();
+
+// race.cpp
+
 task<> race_two_servers();
+task<> branch_on_the_first();
+
+// retry.cpp
+
 task<> retry_three_times();
+
+// limits.cpp
+
 task<> limit_how_many_run();
 task<> limit_how_many_start();
 task<> run_in_batches();
+
+// chains.cpp
+
 task<> run_chains();
-task<> branch_on_the_first();
 
 }  // namespace tour
