@@ -59,24 +59,28 @@ TEST_P(events, a_wait_for_what_has_happened_does_not_suspend) {
 }
 
 /// Sets the event when a wait has looked at it, and before it suspends.
-struct set_in_between {
-  event& happens;
-  event::waiting waiting = happens.wait();
+class set_in_between {
+ public:
+  explicit set_in_between(event& happens) : happens_(happens), waiting_(happens.wait()) {}
 
   [[nodiscard]] bool await_ready() {
-    const bool is_ready = waiting.await_ready();
-    happens.set();
+    const bool is_ready = waiting_.await_ready();
+    happens_.set();
     return is_ready;
   }
   [[nodiscard]] bool await_suspend(magpie::detail::task_coroutine suspended) {
-    return waiting.await_suspend(suspended);
+    return waiting_.await_suspend(suspended);
   }
-  void await_resume() { waiting.await_resume(); }
+  void await_resume() { waiting_.await_resume(); }
+
+ private:
+  event& happens_;
+  event::waiting waiting_;
 };
 
 TEST_P(events, see_what_happens_while_a_wait_begins) {
   event happens;
-  const auto body = [&]() -> magpie::task<> { co_await set_in_between{happens}; };
+  const auto body = [&]() -> magpie::task<> { co_await set_in_between(happens); };
   runtime.block_on(body());
 }
 
