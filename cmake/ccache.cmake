@@ -2,7 +2,5 @@
 find_program(MAGPIE_CCACHE ccache)
 mark_as_advanced(MAGPIE_CCACHE)
 if(MAGPIE_CCACHE AND NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
-  # Without this sloppiness it keeps nothing that is compiled with a precompiled header.
-  set(CMAKE_CXX_COMPILER_LAUNCHER
-    "${CMAKE_COMMAND}" -E env CCACHE_SLOPPINESS=pch_defines,time_macros "${MAGPIE_CCACHE}")
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_CURRENT_LIST_DIR}/ccache.sh")
 endif()
