@@ -206,8 +206,9 @@ TEST(mutex_death_test, destroyed_while_it_is_locked) {
   testing::FLAGS_gtest_death_test_style = "threadsafe";
   const auto destroy_too_early = [] {
     auto entering = std::make_unique<mutex>();
-    const mutex::guard held = entering->try_lock();
+    auto held = std::make_unique<mutex::guard>(entering->try_lock());
     entering.reset();
+    static_cast<void>(held.release());
   };
   EXPECT_DEATH(destroy_too_early(), "a mutex that nobody holds, to destroy it");
 }
