@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <magpie/checkpoint.hpp>
 #include <magpie/errors.hpp>
@@ -7,6 +8,7 @@
 #include <magpie/runtime.hpp>
 #include <magpie/sleep.hpp>
 #include <magpie/timeout.hpp>
+#include <magpie/yield.hpp>
 #include <string>
 
 #include "support/cancelling.hpp"
@@ -56,12 +58,17 @@ TEST_P(delivery_of_requests, lets_a_child_limit_its_clean_up) {
 TEST_P(delivery_of_requests, tells_children_of_a_timeout_after_a_request_that_they_swallowed) {
   std::string sleeper;
   std::string computer;
+  std::atomic<bool> has_sleeper_swallowed{false};
+  timeout_scope* limit = nullptr;
   const auto sleep_again = [&]() -> task<> {
     co_await swallow();
+    has_sleeper_swallowed = true;
     sleeper = co_await outcome(sleep_long());
   };
   const auto compute = [&]() -> task<> {
     co_await swallow();
+    while (!has_sleeper_swallowed) co_await magpie::yield();
+    limit->reschedule(magpie::now() + 1ms);
     const auto loop = []() -> task<> {
       // It lets time pass where nothing else does.
       for (;;) {
@@ -71,10 +78,11 @@ TEST_P(delivery_of_requests, tells_children_of_a_timeout_after_a_request_that_th
     };
     computer = co_await outcome(loop());
   };
-  const auto body = [&](timeout_scope&) -> task<> {
+  const auto body = [&](timeout_scope& scope) -> task<> {
+    limit = &scope;
     co_await magpie::gather(sleep_again(), compute());
   };
-  const auto parent = runtime.spawn(outcome(limited(200ms, body)));
+  const auto parent = runtime.spawn(outcome(limited(1000h, body)));
   ASSERT_TRUE(nothing_runs());
   EXPECT_TRUE(parent.cancel());
   ASSERT_TRUE(ends(parent));
