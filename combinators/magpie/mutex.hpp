@@ -17,8 +17,7 @@ class condition;
 /// - First come, first served. A mutex that is unlocked while tasks wait belongs to the first of
 ///   them at once: no other task gets in between.
 /// - Whoever has the guard holds the mutex: the guard may be moved to another task. Tasks of
-/// several
-///   runtimes may share a mutex. What was done before an unlock happens before the next lock.
+///   several runtimes may share it. What was done before an unlock happens before the next lock.
 /// - It must outlive its guards and its waits: to destroy it while it is locked aborts the program.
 ///   The task that unlocked it last may destroy it.
 /// - Nothing is allocated. To lock a free mutex costs one atomic operation, to unlock it where no
