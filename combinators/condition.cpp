@@ -21,8 +21,8 @@ void condition::notify_one() noexcept {
     if (chosen == nullptr) return;
     static_cast<void>(waiters_.remove(*chosen));
     chosen->is_listed_ = false;
+    chosen->was_chosen_ = true;
   }
-  chosen->notice_ = notice::to_one;
   chosen->wait_for_mutex();
 }
 
@@ -36,7 +36,6 @@ void condition::notify_all() noexcept {
   while (all != nullptr) {
     auto& each = static_cast<waiting&>(*all);
     all = std::exchange(each.next, nullptr);
-    each.notice_ = notice::to_all;
     each.wait_for_mutex();
   }
 }
@@ -71,7 +70,7 @@ void condition::waiting::await_resume() {
   try {
     resume();
   } catch (...) {
-    if (notice_ == notice::to_one) condition_.notify_one();
+    if (was_chosen_) condition_.notify_one();
     throw;
   }
 }

@@ -53,8 +53,6 @@ class condition {
   void notify_all() noexcept;
 
  private:
-  enum class notice : unsigned char { none, to_one, to_all };
-
   detail::wait_list waiters_;  // each a waiting
   // How often all were notified. A waiter that has come before the last time is not in the list.
   std::uint64_t rounds_ MAGPIE_GUARDED_BY(waiters_) = 0;
@@ -87,8 +85,7 @@ class [[nodiscard]] condition::waiting : private mutex::waiting {
   // number of rounds is still the same.
   bool is_listed_ = false;
   std::uint64_t rounds_ = 0;
-  // Written by the thread that takes the wait out of the list.
-  notice notice_ = notice::none;
+  bool was_chosen_ = false;  // by notify_one(), which has taken it out of the list
   detail::single_await once_;
 };
 

@@ -56,7 +56,7 @@ class rate_meter {
     return units{period_} * static_cast<units>(number < most_spaces_ ? number : most_spaces_);
   }
   [[nodiscard]] units earliest(std::size_t weight) const noexcept {
-    return even_ - tolerance_ + (weight == 1 ? units{} : spaces(weight - 1));
+    return even_ - tolerance_ + spaces(weight - 1);
   }
 
   const duration::rep period_;     // the length of a space in units

@@ -187,12 +187,7 @@ TEST_P(mutexes, are_shared_by_the_tasks_of_two_runtimes) {
       if (i % 16 == 0) co_await magpie::yield();
     }
   };
-  std::vector<magpie::task_handle<>> handles;
-  for (int i = 0; i < 4; ++i) {
-    handles.push_back(runtime.spawn(body()));
-    handles.push_back(other.spawn(body()));
-  }
-  for (const auto& each : handles) ASSERT_TRUE(ends(each));
+  ASSERT_TRUE(magpie::test::end_on_both(runtime, other, body));
   EXPECT_EQ(shared, 4000);
 }
 

@@ -144,33 +144,4 @@ TEST_P(semaphore_stress, ten_thousand_dead_waiters_behind_a_live_one_are_reclaim
   EXPECT_EQ(one.available(), 1);
 }
 
-/// A cancel swept over every step of a small program, under many orders of its steps.
-TEST(semaphore_sweep, a_cancel_at_every_step) {
-  constexpr std::size_t tasks = 4;
-  for (std::uint64_t seed = 1; seed <= scaled(1000); ++seed) {
-    for (std::size_t victim = 0; victim < tasks; ++victim) {
-      bool was_in_time = true;
-      for (std::size_t step = 0; was_in_time; ++step) {
-        magpie::runtime runtime{{.workers = 0, .time = magpie::virtual_time, .seed = seed}};
-        semaphore three(3);
-        const auto body = [&](std::size_t weight) -> magpie::task<> {
-          const permit held = co_await three.acquire(weight);
-          co_await magpie::yield();
-        };
-        std::vector<magpie::task_handle<>> handles;
-        for (std::size_t i = 0; i < tasks; ++i) handles.push_back(runtime.spawn(body(1 + i % 3)));
-        for (std::size_t done = 0; done < step; ++done) static_cast<void>(runtime.poll_one());
-        was_in_time = handles[victim].cancel();
-        runtime.run_until_idle();
-        for (const auto& each : handles) {
-          ASSERT_TRUE(each.done()) << "seed " << seed << ", victim " << victim << ", step " << step;
-        }
-        ASSERT_EQ(handles[victim].cancelled(), was_in_time);
-        ASSERT_EQ(three.available(), 3);
-        ASSERT_EQ(three.waiting(), 0U);
-      }
-    }
-  }
-}
-
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -10,6 +11,7 @@
 #include <magpie/sleep.hpp>
 #include <magpie/task.hpp>
 #include <string>
+#include <vector>
 
 #include "support/counted.hpp"
 #include "support/each_runtime.hpp"
@@ -36,6 +38,18 @@ class cancelling : public on_each_runtime {
  protected:
   [[nodiscard]] bool nothing_runs() { return test::nothing_runs(runtime); }
 };
+
+/// Runs eight tasks that `make()` makes, half of them on each runtime. Returns whether they end.
+template <class Make>
+[[nodiscard]] bool end_on_both(magpie::runtime& one, magpie::runtime& other, Make make) {
+  std::vector<task_handle<>> handles;
+  for (int i = 0; i < 4; ++i) {
+    handles.push_back(one.spawn(make()));
+    handles.push_back(other.spawn(make()));
+  }
+  return std::ranges::all_of(
+      handles, [](const auto& each) { return eventually([&] { return each.done(); }); });
+}
 
 /// A fixture whose tasks leave no `counted` behind.
 class leaving_nothing : public cancelling {
